@@ -14,7 +14,7 @@ from playwright.sync_api import FilePayload
 import eyetune as et
 from eyetune.records import Workspace, query
 from eyetune.records.check_store import check_key
-from eyetune.report.numbers import percentage
+from eyetune.values.numbers import percentage
 from tests.browser.conftest import HOSTILE, Visit
 from tests.browser.test_pages import LIMIT_MILLISECONDS
 

@@ -19,9 +19,10 @@ from eyetune.analysis.trial_results import (
 from eyetune.records.run import DataRecord, RunRecord
 from eyetune.records.study import StudyRecord, StudyState
 from eyetune.records.trial import TrialRecord, TrialState
-from eyetune.space.hyperparameters import Value
+from eyetune.space.hyperparameters import setting_text
 from eyetune.space.space import describe
 from eyetune.values.history import Epoch, History
+from eyetune.values.numbers import count_text
 
 FindRun = Callable[[str], RunRecord | None]
 
@@ -176,8 +177,8 @@ def _result(record: StudyRecord, best: TrialRecord, count: int) -> str:
         name = f"The best of {count:,} trials is trial {best.number}"
     if len(objectives) > 1:
         name += " (the best in the first objective)"
-    text = f"{name}: {objectives_text(objectives, best)} after {number_of(best.epochs, 'epoch')}"
-    settings = settings_text(best)
+    text = f"{name}: {objectives_text(objectives, best)} after {count_text(best.epochs, 'epoch')}"
+    settings = best.settings_text
     return f"{text}, with {settings}." if settings else f"{text}."
 
 
@@ -195,7 +196,7 @@ def _states_text(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
 def _cost(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
     trained = sum(trial.epochs_trained for trial in trials)
     whole = epochs_without_stopping(record, trials)
-    text = f"{number_of(trained, 'epoch')} {'was' if trained == 1 else 'were'} trained"
+    text = f"{count_text(trained, 'epoch')} {'was' if trained == 1 else 'were'} trained"
     if any(trial.is_final for trial in trials) or trained >= whole:
         return text
     return f"{text} of {whole:,} that it would have taken without stopping early"
@@ -272,7 +273,7 @@ def _failed(trials: Sequence[TrialRecord]) -> list[str]:
         return []
     reason, count = Counter(error_line(trial) for trial in failed).most_common(1)[0]
     share = "all" if count == len(failed) else f"{count} of them"
-    return [f"{len(failed)} of {number_of(len(trials), 'trial')} failed, {share} with: {reason}"]
+    return [f"{len(failed)} of {count_text(len(trials), 'trial')} failed, {share} with: {reason}"]
 
 
 def trials_with_own_averages(
@@ -376,7 +377,7 @@ def _unfinished(record: StudyRecord, best: TrialRecord) -> list[str]:
         return []
     return [
         f"The best trial, {best.number}, was trained for only {best.epochs} of "
-        f"{number_of(max_epochs, 'epoch')}: trained to the end, it may be better still."
+        f"{count_text(max_epochs, 'epoch')}: trained to the end, it may be better still."
     ]
 
 
@@ -392,9 +393,10 @@ def _late(
         return []
     name = record.settings.objectives[0].name
     improvement = f"{name} {metric_text(name, before)} before, {metric_text(name, last)} now"
+    latest = count_text(len(steps) - begin, "trial")
     return [
-        f"The best was found by the last {number_of(len(steps) - begin, 'trial')} ({improvement}): "
-        "the search is still improving, so a larger budget may help."
+        f"The best was found by the last {latest} ({improvement}): the search "
+        "is still improving, so a larger budget may help."
     ]
 
 
@@ -425,36 +427,9 @@ def _narrow_lead(record: StudyRecord, order: Sequence[TrialRecord]) -> list[str]
     ]
 
 
-def setting_text(value: Value) -> str:
-    """Return the value of a hyperparameter as text.
-
-    Example:
-        >>> setting_text(True), setting_text(0.00012345678), setting_text("relu")
-        ('true', '0.0001235', 'relu')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def settings_text(trial: TrialRecord) -> str:
-    """Return all hyperparameters of a trial in one line."""
-    return ", ".join(f"{name}={setting_text(value)}" for name, value in trial.all_values.items())
-
-
 def error_line(trial: TrialRecord) -> str:
     """Return the first line of a trial's error."""
     return trial.error.strip().partition("\n")[0] or "no reason was recorded"
-
-
-def number_of(count: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Example:
-        >>> number_of(1, "epoch"), number_of(1200, "epoch")
-        ('1 epoch', '1,200 epochs')
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _list(items: Sequence[str]) -> str:

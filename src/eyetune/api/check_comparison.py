@@ -33,8 +33,8 @@ from eyetune.data.split import stratified_order
 from eyetune.errors import DataError, UsageError
 from eyetune.recipe import CIFAR10_WEIGHTS, DataSection, Recipe
 from eyetune.records import Workspace
-from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import counting_bar, print_note, slow_step
+from eyetune.values.numbers import count_text
 from eyetune.values.summary import Summarized, Summary
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from eyetune.analysis.label_suspects import Suspect, label_suspects
 from eyetune.analysis.strange_pictures import Strange
 from eyetune.data.check.duplicates import Copies
 from eyetune.data.check.pictures import Pictures
-from eyetune.report.numbers import count_text
+from eyetune.values.numbers import count_text
 from eyetune.values.progress import OnProgress
 
 LabelMethod = Literal["auto", "features", "networks", "none"]

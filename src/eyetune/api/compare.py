@@ -12,7 +12,7 @@ from eyetune.api.run import Run, open_run
 from eyetune.api.shown import ShownComparison
 from eyetune.errors import ArgumentTypeError, DataError, UsageError
 from eyetune.records import Workspace
-from eyetune.report.numbers import count_text
+from eyetune.values.numbers import count_text
 
 
 def compare(*runs: Run | str, workspace: str | Path | Workspace | None = None) -> ShownComparison:

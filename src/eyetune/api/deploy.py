@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.analysis.metrics import standard_error
-from eyetune.analysis.study_summary import settings_text
 from eyetune.api.export import Export, checked_formats, export, export_target
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.run import Run
@@ -27,7 +26,6 @@ from eyetune.records import Workspace
 from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState
 from eyetune.records.trial import TrialState
-from eyetune.report.numbers import count_text
 from eyetune.report.output import write_output
 from eyetune.tracking.follow import check_trackers, follow
 from eyetune.tracking.tracker import Tracker
@@ -37,6 +35,7 @@ from eyetune.tuning.objectives import constraints_of
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.settings import check_options
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
+from eyetune.values.numbers import count_text
 from eyetune.values.summary import Summarized, Summary
 
 # Time that is kept for the verification, at most; with little time, it covers fewer images.
@@ -321,7 +320,7 @@ def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
     final = study.final_trial
     if final is not None:
         steps.append(
-            f"The best recipe, with {settings_text(final)}, was trained for the rest of the time: "
+            f"The best recipe, with {final.settings_text}, was trained for the rest of the time: "
             f"{count_text(final.epochs, 'epoch')}."
         )
     steps.append(

@@ -9,7 +9,7 @@ from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.int8_ports import conversions_text
 from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
-from eyetune.report.numbers import count_text, rate_text
+from eyetune.values.numbers import count_text, rate_text
 from eyetune.values.pixels import pixels_text
 
 _NUM_SHOWN = 3  # names of classes

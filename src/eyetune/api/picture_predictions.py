@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eyetune.data.contact_sheet import Cell, contact_sheet
 from eyetune.data.dataset import Images
-from eyetune.report.numbers import count_text
+from eyetune.values.numbers import count_text
 from eyetune.values.summary import Summarized, Summary
 
 if TYPE_CHECKING:

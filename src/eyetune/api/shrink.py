@@ -27,7 +27,6 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.resolver import LATEST
 from eyetune.records.run import require_results
 from eyetune.records.shrink import ShrinkRecord, ShrinkStep
-from eyetune.report.numbers import count_text
 from eyetune.tracking.follow import check_trackers
 from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.shrinking import (
@@ -39,6 +38,7 @@ from eyetune.tuning.shrinking import (
     smaller_when_converted,
     step_limits,
 )
+from eyetune.values.numbers import count_text
 from eyetune.values.summary import Summarized, Summary
 
 WEIGHTS_FOLDER = "weights"  # in the workspace

@@ -21,7 +21,6 @@ from eyetune.errors import EyetuneWarning, StudyChangedError, UsageError
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState
 from eyetune.records.trial import TrialRecord
-from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import counting_bar, print_note
 from eyetune.tracking.follow import follow
 from eyetune.training.job import start as start_worker
@@ -47,6 +46,7 @@ from eyetune.tuning.start_up import (
     resumed_start,
 )
 from eyetune.tuning.starting_space import StartingPoint
+from eyetune.values.numbers import count_text
 
 DEFAULT_SPLIT = 0.2  # share of the last samples to validate on
 OUTPUT_LOG = "workers.log"  # in the folder of the study: what workers print beyond a limit

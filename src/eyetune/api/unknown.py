@@ -29,8 +29,8 @@ from eyetune.device.firmware import (
     read_known_results,
 )
 from eyetune.errors import DataError, UsageError
-from eyetune.report.numbers import rate_text
 from eyetune.report.progress.training_progress import counting_bar, print_note
+from eyetune.values.numbers import rate_text
 
 if TYPE_CHECKING:
     from eyetune.device.export.int8_values import Images, Scores

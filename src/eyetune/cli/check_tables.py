@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from eyetune.report.console import escape, escape_lines
-from eyetune.report.numbers import count_text
+from eyetune.values.numbers import count_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -76,7 +76,7 @@ def doctor(
 
 def _lines(diagnosis: Diagnosis, left: Diagnosis, done: Sequence[str]) -> list[RenderableType]:
     from eyetune.report.console import escape, escape_lines
-    from eyetune.report.numbers import count_text
+    from eyetune.values.numbers import count_text
 
     runs = count_text(left.num_runs, "run")
     counts = f"{runs}, {count_text(left.num_studies, 'study', 'studies')}"

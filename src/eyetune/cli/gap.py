@@ -91,7 +91,7 @@ def _properties(found: Gap) -> Table:
 
 def _causes(found: Gap) -> Table:
     """Return what each property explains."""
-    from eyetune.report.numbers import interval_text
+    from eyetune.values.numbers import interval_text
 
     table = Table(box=box.SIMPLE, title="What explains the gap", title_justify="left")
     table.add_column("property", no_wrap=True)

@@ -34,7 +34,7 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
         P_NOTE,
         leaderboard_table,
     )
-    from eyetune.report.numbers import count_text, duration
+    from eyetune.values.numbers import count_text, duration
 
     table = leaderboard_table(record)
     seeds = f"{'seeds' if len(record.seeds) > 1 else 'seed'} {', '.join(map(str, record.seeds))}"
@@ -84,7 +84,7 @@ def _leaderboard(leaderboard: ComparisonTable, metric: str) -> Table:
 
 def _effect_cells(effect: Effect) -> tuple[str, str, str]:
     from eyetune.analysis.correction import correction_mark
-    from eyetune.report.numbers import interval_text, points_text
+    from eyetune.values.numbers import interval_text, points_text
 
     if not effect.certain:
         finding = f"[dim]not sure{correction_mark(effect)}[/dim]"
@@ -96,7 +96,7 @@ def _effect_cells(effect: Effect) -> tuple[str, str, str]:
 
 
 def _steps(record: LabRecord) -> list[RenderableType]:
-    from eyetune.report.numbers import accuracy_text
+    from eyetune.values.numbers import accuracy_text
 
     if not record.steps:
         return ["", "No technique was likely to improve the baseline."]
@@ -113,7 +113,7 @@ def _steps(record: LabRecord) -> list[RenderableType]:
 
 
 def _interactions(record: LabRecord) -> list[RenderableType]:
-    from eyetune.report.numbers import interval_text, points_text
+    from eyetune.values.numbers import interval_text, points_text
 
     if not record.interactions:
         return []
@@ -146,7 +146,7 @@ def _skipped(record: LabRecord) -> list[RenderableType]:
 
 
 def _test(record: LabRecord) -> list[RenderableType]:
-    from eyetune.report.numbers import interval_text, points_text
+    from eyetune.values.numbers import interval_text, points_text
 
     lines: list[RenderableType] = [
         "",
@@ -164,6 +164,6 @@ def _test(record: LabRecord) -> list[RenderableType]:
 
 
 def _final(final: Final) -> str:
-    from eyetune.report.numbers import accuracy_text
+    from eyetune.values.numbers import accuracy_text
 
     return f"{escape(final.label)}: {accuracy_text(final.test_accuracy, final.test_deviation)}"

@@ -13,8 +13,8 @@ from rich.text import Text
 from eyetune.cli.tables import plain_table, styled_state
 from eyetune.records.run_lines import LAB, STUDY, USER, RunGroup, group_of
 from eyetune.report.console import escape
-from eyetune.report.numbers import count_text, percentage
 from eyetune.values.display import one_line
+from eyetune.values.numbers import count_text, percentage
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType

@@ -51,7 +51,7 @@ def best_tables(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Rend
         trials: All trials of the study.
     """
     from eyetune.analysis.study_summary import num_trials
-    from eyetune.report.numbers import count_text, duration
+    from eyetune.values.numbers import count_text, duration
 
     settings = record.settings
     configurations = count_text(len(trials), "configuration")
@@ -85,7 +85,6 @@ def finding_tables(
 
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
     from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-    from eyetune.analysis.study_summary import settings_text
     from eyetune.analysis.trial_results import result_texts, uncertainty_notes
 
     objectives = record.settings.objectives
@@ -109,7 +108,7 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
         cells = [str(trial.number), *result_texts(objectives, trial), str(trial.epochs)]
         if has_state:
             cells.append(_state(record, trial))
-        cells.append(escape(settings_text(trial)))
+        cells.append(escape(trial.settings_text))
         table.add_row(*cells, style="bold" if rank < num_bold else "")
     num_others = len(order) - MAX_LEADERS
     shown: list[RenderableType] = [table]
@@ -152,7 +151,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         trial: The trial.
     """
     from eyetune.analysis.trial_results import objectives_text
-    from eyetune.report.numbers import count_text, duration
+    from eyetune.values.numbers import count_text, duration
 
     result = objectives_text(record.settings.objectives, trial) or "no result"
     run = f", run {trial.run}" if trial.run else ""
@@ -175,7 +174,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
 
 
 def _hyperparameters(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
-    from eyetune.analysis.study_summary import setting_text
+    from eyetune.space.hyperparameters import setting_text
     from eyetune.space.space import describe
 
     if not trial.all_values:
@@ -207,7 +206,7 @@ def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
 
 def _executions(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
     from eyetune.analysis.trial_results import metric_text
-    from eyetune.report.numbers import duration
+    from eyetune.values.numbers import duration
 
     if not trial.executions:
         return []

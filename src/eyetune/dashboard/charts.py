@@ -17,6 +17,7 @@ from eyetune.records.study import Objective, StudyRecord
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import BETTER, STRONG, UNSURE, WORSE
 from eyetune.report.figures.study_axes import needs_log_axis
+from eyetune.space.hyperparameters import setting_text
 from eyetune.values.display import one_line
 from eyetune.values.history import History
 
@@ -262,13 +263,13 @@ def slices(objective: Objective, trials: Sequence[TrialRecord], name: str) -> Op
     for value, trial in used:
         assert trial.objectives is not None
         if math.isfinite(trial.objectives[0]):
-            shown = value if are_numbers else summary.setting_text(value)
+            shown = value if are_numbers else setting_text(value)
             points.append(
                 {"value": [shown, rounded(trial.objectives[0])], "name": f"trial {trial.number}"}
             )
     axis: Options = _value_axis(name, scale=True, nameGap=24)
     if not are_numbers:
-        axis = _category_axis(name, sorted({summary.setting_text(value) for value, _ in used}))
+        axis = _category_axis(name, sorted({setting_text(value) for value, _ in used}))
     elif used and min(float(value) for value, _ in used) > 0:
         values = [float(value) for value, _ in used]
         if max(values) / min(values) >= MIN_RATIO_OF_LOG:

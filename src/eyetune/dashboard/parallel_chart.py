@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eyetune.analysis.study_summary import setting_text
 from eyetune.dashboard.charts import MIN_RATIO_OF_LOG, PALE, TEXT, Options, base, rounded
 from eyetune.records.study import Objective
 from eyetune.records.trial import TrialRecord
 from eyetune.report.figures.colors import STRONG
-from eyetune.space.hyperparameters import Choice, Range
+from eyetune.space.hyperparameters import Choice, Range, setting_text
 from eyetune.space.space import Space
 from eyetune.values.display import one_line
 

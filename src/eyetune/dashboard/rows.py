@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from eyetune.analysis.study_summary import setting_text, state_name
+from eyetune.analysis.study_summary import state_name
 from eyetune.records import RunRecord, RunState, query
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord
 from eyetune.records.trial import TrialRecord
-from eyetune.report.numbers import count_text, duration, percentage
+from eyetune.space.hyperparameters import setting_text
 from eyetune.values.display import one_line
 from eyetune.values.history import Epoch
+from eyetune.values.numbers import count_text, duration, percentage
 
 Row = dict[str, Any]
 

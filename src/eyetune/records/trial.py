@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, field_serializer, model_validator
 
-from eyetune.space.hyperparameters import Distribution, Value
+from eyetune.space.hyperparameters import Distribution, Value, setting_text
 from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.json_model import JsonModel
 from eyetune.values.record_ids import RecordId
@@ -200,6 +200,11 @@ class TrialRecord(JsonModel):
     def all_values(self) -> dict[str, Value]:
         """All hyperparameters that it was built and trained with."""
         return {**self.values, **self.more_values}
+
+    @property
+    def settings_text(self) -> str:
+        """All hyperparameters that it was built and trained with, in one line."""
+        return ", ".join(f"{name}={setting_text(value)}" for name, value in self.all_values.items())
 
     @property
     def used_values(self) -> dict[str, Value]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from eyetune.analysis.comparison_table import Column, ComparisonRow
-from eyetune.report.numbers import accuracy_text, interval_text, points_text, quantity
+from eyetune.values.numbers import accuracy_text, interval_text, points_text, quantity
 
 MIN_P_VALUE = 0.0001  # smaller ones are shown as smaller than this
 

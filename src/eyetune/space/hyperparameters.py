@@ -15,6 +15,18 @@ Sampling = Literal["linear", "log", "reverse_log"]
 MAX_POINTS = 1_000_000  # a larger space counts as infinite
 
 
+def setting_text(value: Value) -> str:
+    """Return the value of a hyperparameter as text.
+
+    Example:
+        >>> setting_text(True), setting_text(0.00012345678), setting_text("relu")
+        ('true', '0.0001235', 'relu')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 class SpacePart(BaseModel):
     """An immutable value that refuses unknown names and infinite numbers."""
 

@@ -30,7 +30,6 @@ from eyetune.report.figures.study_figures import (
 )
 from eyetune.report.figures.study_space import MAX_AXES, MAX_LINES
 from eyetune.report.figures.study_timeline import MAX_NAMED_ROWS, timeline, training_parts
-from eyetune.report.numbers import quantity
 from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import Space
 from eyetune.testing.studies import (
@@ -41,6 +40,7 @@ from eyetune.testing.studies import (
     fabricated_space,
     fabricated_study,
 )
+from eyetune.values.numbers import quantity
 
 LOSS = Objective(name="val_loss", direction="min")
 LONG_NAME = "a/very/long/name/of_what_somebody/calls_a_hyperparameter"

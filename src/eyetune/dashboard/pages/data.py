@@ -31,8 +31,8 @@ from eyetune.dashboard.services import Services
 from eyetune.data.load import KNOWN_SOURCES, folder_of, recorded_source_or_name
 from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records.check_store import CheckRecord, Decision, RecordedFinding, check_key
-from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
+from eyetune.values.numbers import count_text
 
 FINDINGS_PER_PAGE = 20
 MAX_THUMBNAILS = 6  # of a finding

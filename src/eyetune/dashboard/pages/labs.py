@@ -24,7 +24,7 @@ from eyetune.errors import NotFoundError
 from eyetune.recipe.changes import value_text
 from eyetune.records import RunRecord
 from eyetune.records.lab import LabRecord
-from eyetune.report.numbers import duration, interval_text, percentage, points_text
+from eyetune.values.numbers import duration, interval_text, percentage, points_text
 
 ROWS_PER_PAGE = 25
 _COLUMNS = {

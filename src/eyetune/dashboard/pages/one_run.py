@@ -31,8 +31,8 @@ from eyetune.dashboard.pages.run_network import Explanation, show_network
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records import RunRecord, RunState, query
-from eyetune.report.numbers import duration, percentage
 from eyetune.values.history import History
+from eyetune.values.numbers import duration, percentage
 from eyetune.values.run_files import MODEL_FILE, RECIPE_FILE
 
 DOWNLOADS = {"recipe.toml": RECIPE_FILE, "model.keras": MODEL_FILE}

@@ -16,8 +16,8 @@ from eyetune.dashboard.layout import Heading, Text, chart, described, folded, pl
 from eyetune.dashboard.pictures import pixels_url
 from eyetune.errors import EyetuneError
 from eyetune.records.predictions import require_predictions
-from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
+from eyetune.values.numbers import count_text
 
 MAX_PICTURES = 24  # of a cell of the confusion matrix
 PICTURE_PIXELS = 96

@@ -32,7 +32,7 @@ from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
 from eyetune.records.study import StudyRecord
 from eyetune.records.trial import TrialRecord, TrialState
-from eyetune.report.numbers import duration
+from eyetune.values.numbers import duration
 
 _Value = TypeVar("_Value")
 

@@ -9,14 +9,13 @@ from typing import Any
 from nicegui import ui
 
 from eyetune.analysis.ranking import rank_trials
-from eyetune.analysis.study_summary import setting_text
 from eyetune.api.study import Study
 from eyetune.dashboard.layout import Text, answer_buttons, dialog
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.records.study import StudyRecord, StudyState
 from eyetune.records.trial import TrialRecord
-from eyetune.space.hyperparameters import Choice, Range
+from eyetune.space.hyperparameters import Choice, Range, setting_text
 from eyetune.space.space import describe
 from eyetune.values.display import one_line
 

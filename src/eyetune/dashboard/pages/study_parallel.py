@@ -12,8 +12,8 @@ from nicegui import events, ui
 from eyetune.dashboard.charts import Options, rounded
 from eyetune.dashboard.layout import Text, chart
 from eyetune.dashboard.parallel_chart import Interval, trials_within
-from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
+from eyetune.values.numbers import count_text
 
 SECONDS_BETWEEN_EVENTS = 0.2  # while a range is dragged
 

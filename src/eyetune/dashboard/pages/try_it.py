@@ -24,8 +24,8 @@ from eyetune.dashboard.live import Live
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.records import RunRecord, RunState, query
-from eyetune.report.numbers import percentage
 from eyetune.values.display import one_line
+from eyetune.values.numbers import percentage
 from eyetune.values.run_files import MODEL_FILE
 
 MAX_PICTURE_BYTES = 16 * 1024 * 1024

@@ -21,7 +21,7 @@ from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.unknown_text import guarantee_text, refused
 from eyetune.device.export.verify import Verification
 from eyetune.device.firmware.escaping import markdown
-from eyetune.report.numbers import count_text
+from eyetune.values.numbers import count_text
 
 
 def model_card(manifest: Manifest, verification: Verification | None = None) -> str:

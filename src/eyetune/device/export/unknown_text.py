@@ -6,7 +6,7 @@ from typing import Any
 
 from eyetune.analysis.conformal import refused_range
 from eyetune.device.export.unknown import RefusedPictures, UnknownReport
-from eyetune.report.numbers import count_text, rate_text
+from eyetune.values.numbers import count_text, rate_text
 
 
 def refused(report: UnknownReport) -> tuple[RefusedPictures, ...]:

@@ -19,8 +19,8 @@ from eyetune.report.figures.picture import (
     plain,
     wrapped,
 )
-from eyetune.report.numbers import quantity
 from eyetune.values.history import History
+from eyetune.values.numbers import quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

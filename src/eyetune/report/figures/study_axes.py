@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from eyetune.analysis.study_summary import STATE_TEXTS, setting_text
+from eyetune.analysis.study_summary import STATE_TEXTS
 from eyetune.analysis.trial_results import TIMES, is_share
 from eyetune.records.study import Objective
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import plain, wrapped
-from eyetune.report.numbers import count_text, quantity
-from eyetune.space.hyperparameters import Choice, Range, Value
+from eyetune.space.hyperparameters import Choice, Range, Value, setting_text
+from eyetune.values.numbers import count_text, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

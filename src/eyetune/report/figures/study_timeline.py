@@ -24,8 +24,8 @@ from eyetune.report.figures.study_axes import (
     style_objective,
 )
 from eyetune.report.figures.study_figures import metric_of
-from eyetune.report.numbers import count_text
 from eyetune.values.history import History
+from eyetune.values.numbers import count_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eyetune.analysis.data_findings import MEANINGS, Finding, FindingKind
-from eyetune.report.numbers import count_text
 from eyetune.report.pages.page import render
 from eyetune.report.pages.tables import Cell, Row
+from eyetune.values.numbers import count_text
 
 HEADINGS = {
     FindingKind.ACROSS_SPLITS: "Copies in several splits",

@@ -16,11 +16,11 @@ from eyetune.analysis.class_metrics import (
 from eyetune.analysis.guessing import judge
 from eyetune.analysis.metrics import Evaluation
 from eyetune.analysis.trial_results import latency_text
-from eyetune.report.numbers import count_text
 from eyetune.report.pages.class_table import INTERVAL_NOTE, class_headings, class_rows
 from eyetune.report.pages.page import Drawing, render
 from eyetune.report.pages.tables import Cell, Row
 from eyetune.values.firmware_formats import FIRMWARE_FORMATS
+from eyetune.values.numbers import count_text
 
 _CONVERSION_HEADINGS = ("conversion", "training images", "int8", "same class", "error", "")
 _TRIED_HEADINGS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eyetune.analysis.gap import Gap, Points
-from eyetune.report.numbers import interval_text
+from eyetune.values.numbers import interval_text
 
 
 def gap_sentences(gap: Gap) -> list[str]:

@@ -12,14 +12,6 @@ from eyetune.recipe.changes import value_text
 from eyetune.records.lab import Explanation, Final, LabRecord, Trained
 from eyetune.report.figures import lab_figures
 from eyetune.report.figures.forest_plot import effects_forest
-from eyetune.report.numbers import (
-    accuracy_text,
-    count_text,
-    duration,
-    interval_text,
-    points_text,
-    quantity,
-)
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.tables import (
     Cell,
@@ -33,6 +25,14 @@ from eyetune.report.pages.tables import (
     web_link,
 )
 from eyetune.values.history import History
+from eyetune.values.numbers import (
+    accuracy_text,
+    count_text,
+    duration,
+    interval_text,
+    points_text,
+    quantity,
+)
 
 QUESTION = "Which technique, which combination of techniques, gives the best result?"
 HEADINGS = {

@@ -14,7 +14,6 @@ from eyetune.analysis.verdict import Verdict
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord
 from eyetune.report.figures.run_figures import curves, forest
-from eyetune.report.numbers import accuracy_text, duration, quantity
 from eyetune.report.pages.class_table import INTERVAL_NOTE, class_headings, class_rows
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.tables import (
@@ -24,6 +23,7 @@ from eyetune.report.pages.tables import (
     marked_lines,
 )
 from eyetune.values.history import History
+from eyetune.values.numbers import accuracy_text, duration, quantity
 
 SUMMARY = (
     "run",

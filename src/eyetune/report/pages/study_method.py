@@ -8,7 +8,7 @@ from eyetune.analysis.study_summary import num_trials
 from eyetune.analysis.trial_results import metric_text, uncertainty_notes
 from eyetune.records.study import SamplerName, SchedulerSettings, StudyRecord
 from eyetune.records.trial import TrialRecord
-from eyetune.report.numbers import count_text, duration, workers_text
+from eyetune.values.numbers import count_text, duration, workers_text
 
 SAMPLERS: dict[SamplerName, str] = {
     "random": "random sampling",

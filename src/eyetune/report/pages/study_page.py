@@ -16,8 +16,6 @@ from eyetune.analysis.study_summary import (
     epochs_without_stopping,
     error_line,
     infeasible_rule_counts,
-    setting_text,
-    settings_text,
     state_text,
     summary_sentences,
     values_at_edges,
@@ -27,12 +25,13 @@ from eyetune.records.study import StudyRecord, StudyState
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures import study_figures, study_timeline
 from eyetune.report.figures.study_space import MAX_AXES
-from eyetune.report.numbers import duration, workers_text
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.study_method import method
 from eyetune.report.pages.tables import Cell, Row
+from eyetune.space.hyperparameters import setting_text
 from eyetune.space.space import describe
 from eyetune.values.history import History
+from eyetune.values.numbers import duration, workers_text
 
 QUESTION = "Which hyperparameters give the best network?"
 HEADINGS = {
@@ -209,7 +208,7 @@ def _in_state(trials: Sequence[TrialRecord], state: TrialState) -> list[TrialRec
 
 def _failure_text(trial: TrialRecord) -> str:
     error = trial.error.strip()
-    values = settings_text(trial)
+    values = trial.settings_text
     return f"{values}\n\n{error}" if values else error
 
 
@@ -289,7 +288,7 @@ def _objective_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]:
 
 def _hyperparameter_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]:
     if len(record.space) > MAX_AXES:
-        return [Cell(settings_text(trial))]
+        return [Cell(trial.settings_text)]
     cells = []
     for name in record.space.names:
         value = trial.all_values.get(name)

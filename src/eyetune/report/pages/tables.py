@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from eyetune.analysis.comparison_table import Column, ComparisonRow, Finding
 from eyetune.recipe.changes import recipe_changes, value_text
 from eyetune.report.comparison_cells import p_value_text, row_keys, row_texts
-from eyetune.report.numbers import interval_text, points_text
+from eyetune.values.numbers import interval_text, points_text
 
 if TYPE_CHECKING:
     from eyetune.recipe import Recipe

@@ -21,19 +21,17 @@ from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
     STATE_TEXTS,
     error_line,
-    number_of,
-    settings_text,
     state_text,
 )
 from eyetune.analysis.trial_results import metric_text, objectives_text
 from eyetune.records.study import StudyRecord
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.console import SafeConsole, escape
-from eyetune.report.numbers import duration
 from eyetune.report.progress.live_curves import live_curves
 from eyetune.report.progress.notebook import in_notebook
 from eyetune.values.history import Epoch
 from eyetune.values.history import Progress as Position
+from eyetune.values.numbers import count_text, duration
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -172,10 +170,10 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
         parts.append(f"infeasible: {'; '.join(trial.infeasible)}")
     else:
         parts += [
-            f"{number_of(trial.epochs, 'epoch')}, bracket {trial.bracket}",
+            f"{count_text(trial.epochs, 'epoch')}, bracket {trial.bracket}",
             state_text(record, trial),
         ]
-    return "  ".join(filter(None, [*parts, settings_text(trial)]))
+    return "  ".join(filter(None, [*parts, trial.settings_text]))
 
 
 def _metric_text(epoch: Epoch) -> str:
@@ -383,7 +381,7 @@ class StudyDisplay:
                 f"{row.epoch}" if is_final else f"{row.epoch} of {row.num_epochs}",
                 "" if trial is None else str(trial.bracket),
                 "" if row.accuracy is None else f"{row.accuracy:.1%}",
-                "" if trial is None else escape(settings_text(trial)),
+                "" if trial is None else escape(trial.settings_text),
             )
         if len(rows) > MAX_RUNNING:
             table.add_row(f"and {len(rows) - MAX_RUNNING} more", "", "", "", "")
@@ -408,7 +406,7 @@ class StudyDisplay:
                 metric_text(objective.name, value)
                 for objective, value in zip(objectives, trial.objectives or (), strict=False)
             ]
-            settings = escape(settings_text(trial))
+            settings = escape(trial.settings_text)
             table.add_row(f"trial {trial.number}", *values, str(trial.epochs), settings)
         return [table]
 
@@ -430,7 +428,7 @@ class StudyDisplay:
         planned = "" if self._planned is None else f" of at most {self._planned:,}"
         times = f"{duration(self._record.seconds + passed)} passed"
         times += "" if left is None else f", {duration(left)} left"
-        trials = f"{number_of(self._tally.num_trials, 'trial')}: {', '.join(counts) or 'none yet'}"
+        trials = f"{count_text(self._tally.num_trials, 'trial')}: {', '.join(counts) or 'none yet'}"
         name = escape(self._record.name)
         return f"[bold]{name}[/bold]  {trials}\n{trained:,.0f} epochs{planned} trained, {times}"
 
