@@ -59,6 +59,7 @@ def test_deploy_ends_with_verified_firmware(
     assert (deployment.export.folder / "esp-idf" / "CMakeLists.txt").is_file()
     final = deployment.study.final_trial
     assert final is not None
+    assert deployment.trial == final
     assert final.run == deployment.run.id
     assert len(deployment.run.history) == 3
     tried = deployment.export.manifest.tried
@@ -69,6 +70,7 @@ def test_deploy_ends_with_verified_firmware(
     assert all(step in page for step in deployment.export.manifest.steps)
     kept = json.loads((deployment.export.folder / "deployment.json").read_text())
     assert kept["run"] == deployment.run.id
+    assert kept["best"]["hyperparameters"] == final.all_values
     assert kept["verification"]["passed"]
 
 

@@ -25,7 +25,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState
-from eyetune.records.trial import TrialState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.output import write_output
 from eyetune.tracking.follow import check_trackers, follow
 from eyetune.tracking.tracker import Tracker
@@ -61,6 +61,7 @@ class Deployment(Summarized):
 
     Attributes:
         study: The search.
+        trial: The trial of the study whose run was exported.
         run: The run that was exported.
         export: Its export.
         verification: Its verification on test images, or validation images if there are none.
@@ -68,6 +69,7 @@ class Deployment(Summarized):
     """
 
     study: Study
+    trial: TrialRecord
     run: Run
     export: Export
     verification: Verification
@@ -100,7 +102,7 @@ class Deployment(Summarized):
             "study": self.study.name,
             "run": self.run.id,
             "best": {
-                "hyperparameters": self.study.best_values,
+                "hyperparameters": self.trial.all_values,
                 "validation_accuracy": self.run.validation_accuracy,
             },
             "export": self.export.to_json(),
@@ -234,7 +236,8 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         )
         if study.state is StudyState.PAUSED:
             raise KeyboardInterrupt
-        winner = _winner(study)
+        trial = _winner(study)
+        winner = study.run(trial)
         exported = export(
             winner,
             export_target(output, workspace, study.name),
@@ -257,7 +260,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
             progress=progress,
         )
         draw(study, progress=progress)
-        result = Deployment(study, winner, exported, verification, time.monotonic() - start)
+        result = Deployment(study, trial, winner, exported, verification, time.monotonic() - start)
         text = json.dumps(result.to_json(), indent=2, default=str)
         write_output(text, exported.folder / _RESULT)
         follower.add_results(study.record.id, _logged_metrics(result), _logged_files(exported))
@@ -287,18 +290,17 @@ def _recipe_to_resume(workspace: Workspace, name: str) -> Recipe:
     return workspace.studies.find(name or "latest").settings.recipe
 
 
-def _winner(study: Study) -> Run:
-    """Return the run to export: the final training, unless a trial was clearly better."""
-    best = study.run()
-    final = study.final_trial
-    if final is None or final.run == best.id:
+def _winner(study: Study) -> TrialRecord:
+    """Return the trial to export: the final training, unless another was clearly better."""
+    best, final = study.best_trial, study.final_trial
+    if final is None or final.number == best.number:
         return best
-    longest = study.run(final)
-    if best.record.results is None:  # its network could not be saved
-        return longest
+    run, longest = study.run(best), study.run(final)
+    if run.record.results is None:  # its network could not be saved
+        return final
     accuracy = longest.validation_accuracy
     margin = CLEARLY_BETTER * standard_error(accuracy, longest.record.data.num_validation)
-    return best if best.validation_accuracy > accuracy + margin else longest
+    return best if run.validation_accuracy > accuracy + margin else final
 
 
 def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
