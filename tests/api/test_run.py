@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,23 @@ def test_predict_takes_a_path_or_pixels(trained: et.Run, tmp_path: Path) -> None
         len(trained.plot("trained").axes[0].get_lines()) == 2
     )  # itself, by its name: one run, two curves
     assert len(repr(trained)) < 120
+
+
+def test_a_prompt_and_a_notebook_show_a_run_and_its_record(trained: et.Run) -> None:
+    record = trained.record
+    epochs = f"{record.num_epochs_done} epochs"
+    assert repr(trained) == f"<Run {record.headline}>"
+    assert repr(record).startswith(f"<RunRecord: {record.label}: COMPLETE, {record.data.name}")
+    assert f"{epochs}, {trained.validation_accuracy:.1%} on validation>" in repr(record)
+    for page in (trained._repr_html_(), record._repr_html_()):
+        assert f">{trained.validation_accuracy:.2%}</td>" in page
+        assert all(f">{text}</td>" in page for text in record.summary.rows.values())
+
+
+def test_a_notebook_shows_why_a_run_failed(trained: et.Run) -> None:
+    record = replace(trained.record, results=None, state=RunState.FAILED, error="<the reason>")
+    assert "&lt;the reason&gt;" in record._repr_html_()
+    assert "on validation" not in repr(record)
 
 
 def test_evaluate_tta_averages_over_mirror_images(trained: et.Run) -> None:

@@ -26,6 +26,7 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.predictions import correct_answers, require_predictions
 from eyetune.records.run import Results, require_images, require_results
 from eyetune.training.load_data import load_data
+from eyetune.values.display import one_line
 from eyetune.values.history import History, as_columns
 from eyetune.values.progress import OnProgress
 from eyetune.values.run_files import MODEL_FILES
@@ -442,12 +443,7 @@ class Run:
         return run_html(self)
 
     def __repr__(self) -> str:
-        record = self.record
-        text = f"<Run {record.label}: {record.state}, {record.data.name}, "
-        text += f"{record.num_epochs_done} epochs"
-        if record.results and record.results.validation_accuracy is not None:
-            text += f", {record.results.validation_accuracy:.1%} on validation"
-        return f"{text}>"
+        return f"<Run {one_line(self.record.headline)}>"
 
 
 def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:

@@ -14,7 +14,6 @@ from eyetune.values.summary import fact_table
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run
-    from eyetune.records.run import Results
     from eyetune.report.figures.picture import Picture
 
 
@@ -89,34 +88,11 @@ class ShownRangeTest(RangeTest):
 
 def run_html(run: Run) -> str:
     """Return a run as a table of its facts and its curves, in HTML."""
-    record = run.record
-    sizes = record.data.sizes_text
-    speed = f" ({record.speed_text})" if record.speed_text else ""
-    rows = {
-        "run": record.label,
-        "state": str(record.state),
-        "data": f"{record.data.name} ({sizes})" if sizes else record.data.name,
-        "epochs": f"{record.num_epochs_done} of {record.num_epochs_planned}",
-        "parameters": f"{record.network.parameters:,}",
-        "time": f"{record.duration_seconds:.0f} s{speed}",
-    }
-    if record.results:
-        rows |= validation_rows(record.results)
-        if record.results.test_accuracy is not None:
-            rows["test accuracy"] = f"{record.results.test_accuracy:.2%}"
-        if run.has_verdict:
-            rows["verdict"] = run.verdict.text
+    rows = dict(run.record.summary.rows)
+    if run.record.results and run.has_verdict:
+        rows["verdict"] = run.verdict.text
     curves = run.plot().as_html("accuracy and loss by epoch") if run.history else ""
     return f"{fact_table(rows)}{curves}"
-
-
-def validation_rows(results: Results) -> dict[str, str]:
-    """Return the result on validation images as text, by name: accuracy, or else loss."""
-    if results.validation_accuracy is not None:
-        return {"validation accuracy": f"{results.validation_accuracy:.2%}"}
-    if results.validation_loss is not None:
-        return {"validation loss": f"{results.validation_loss:.4g}"}
-    return {}
 
 
 def _comparison_html(table: ComparisonTable) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from eyetune.api.shown import validation_rows
 from eyetune.cli.tables import MAX_MATRIX_CLASSES, key_value_table, percent, shape_text, sparkline
 from eyetune.report.console import escape, escape_lines
 
@@ -92,7 +91,7 @@ def run_table(run: Run) -> Table:
                 rows[name] = f"{metric} not reported"
     if record.results:
         is_seen = " (of images that it was trained on)" if record.trained_on_validation else ""
-        shown = validation_rows(record.results)
+        shown = record.results.validation_rows
         rows |= {name: f"{text}{is_seen}" for name, text in shown.items()}
         if record.data.has_images:
             rows["test accuracy"] = percent(record.results.test_accuracy)

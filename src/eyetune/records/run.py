@@ -13,6 +13,8 @@ from eyetune.errors import DataError, UsageError
 from eyetune.recipe import Recipe, Resize
 from eyetune.recipe.changes import changes_from_default
 from eyetune.values.network import Network
+from eyetune.values.numbers import count_text
+from eyetune.values.summary import Summarized, Summary
 
 
 class RunState(StrEnum):
@@ -105,9 +107,23 @@ class Results:
     test_accuracy: float | None = None
     linear_accuracy: float | None = None
 
+    @property
+    def validation_rows(self) -> dict[str, str]:
+        """The result on validation images as text, by name: accuracy, or else loss.
 
-@dataclass(frozen=True)
-class RunRecord:
+        Example:
+            >>> Results(1, validation_loss=0.5, validation_accuracy=None).validation_rows
+            {'validation loss': '0.5'}
+        """
+        if self.validation_accuracy is not None:
+            return {"validation accuracy": f"{self.validation_accuracy:.2%}"}
+        if self.validation_loss is not None:
+            return {"validation loss": f"{self.validation_loss:.4g}"}
+        return {}
+
+
+@dataclass(frozen=True, repr=False)
+class RunRecord(Summarized):
     """One run.
 
     Attributes:
@@ -169,6 +185,36 @@ class RunRecord:
     note: str = ""
     tags: tuple[str, ...] = ()
     deleted_at: datetime | None = None
+
+    @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        epochs = count_text(self.num_epochs_done, "epoch")
+        text = f"{self.label}: {self.state}, {self.data.name}, {epochs}"
+        if self.results is None or self.results.validation_accuracy is None:
+            return text
+        return f"{text}, {self.results.validation_accuracy:.1%} on validation"
+
+    @property
+    def summary(self) -> Summary:
+        """What a notebook shows below the headline."""
+        sizes = self.data.sizes_text
+        speed = f" ({self.speed_text})" if self.speed_text else ""
+        rows = {
+            "run": self.label,
+            "state": str(self.state),
+            "data": f"{self.data.name} ({sizes})" if sizes else self.data.name,
+            "epochs": f"{self.num_epochs_done} of {self.num_epochs_planned}",
+            "parameters": f"{self.network.parameters:,}",
+            "time": f"{self.duration_seconds:,.0f} s{speed}",
+        }
+        if self.results is not None:
+            rows |= self.results.validation_rows
+            if self.results.test_accuracy is not None:
+                rows["test accuracy"] = f"{self.results.test_accuracy:.2%}"
+        if self.error:
+            rows["error"] = self.error
+        return Summary(rows)
 
     @property
     def recipe(self) -> Recipe:

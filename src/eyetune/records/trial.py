@@ -12,7 +12,9 @@ from pydantic import Field, field_serializer, model_validator
 from eyetune.space.hyperparameters import Distribution, Value, setting_text
 from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.json_model import JsonModel
+from eyetune.values.numbers import count_text
 from eyetune.values.record_ids import RecordId
+from eyetune.values.summary import Summarized, Summary
 
 
 class TrialState(StrEnum):
@@ -113,13 +115,17 @@ class InfeasibleReason(JsonModel):
         cls, rule: str, quantity: str, value: float, limit: float | None
     ) -> InfeasibleReason:
         """Return the reason of a trial with a cost beyond its limit."""
-        is_whole = float(value).is_integer() or abs(value) >= 1000
-        text = f"{rule}: {value:,.0f}" if is_whole else f"{rule}: {value:.4g}"
+        text = f"{rule}: {_cost_text(value)}"
         return cls(rule=rule, text=text, quantity=quantity, value=value, limit=limit)
 
 
-class TrialRecord(JsonModel):
-    """A trial.
+def _cost_text(value: float) -> str:
+    is_whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:,.0f}" if is_whole else f"{value:.4g}"
+
+
+class TrialRecord(Summarized, JsonModel):
+    """A trial. A prompt shows its state, what it reached and its hyperparameters.
 
     Attributes:
         number: Its number from 0, in the order of the suggestions.
@@ -190,6 +196,26 @@ class TrialRecord(JsonModel):
         texts = values.pop("infeasible")
         reasons = [InfeasibleReason(rule=text.partition(":")[0], text=text) for text in texts]
         return {**values, "infeasible_reasons": reasons}
+
+    @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        outcome = "" if self.result is None else f", {self._result_text(self.result)}"
+        return f"trial {self.number}: {self.state}{outcome}, {self.settings_text}".rstrip(", ")
+
+    @property
+    def summary(self) -> Summary:
+        """What a notebook shows below the headline."""
+        rows = {} if self.result is None else {"result": self._result_text(self.result)}
+        rows |= {} if self.run is None else {"run": self.run}
+        rows |= {name: setting_text(value) for name, value in self.all_values.items()}
+        rows |= {name: _cost_text(value) for name, value in self.network.items()}
+        return Summary(rows, sentences=tuple(filter(None, (*self.infeasible, self.error))))
+
+    @staticmethod
+    def _result_text(result: Rung) -> str:
+        values = " and ".join(f"{value:.4g}" for value in result.values)
+        return f"{values} after {count_text(result.epochs, 'epoch')}"
 
     @property
     def infeasible(self) -> tuple[str, ...]:
