@@ -1,6 +1,4 @@
-"""A study whose workers and whose coordinator are killed at random moments ends as if they had not
-been. `make faults` kills all commands, in each of their phases.
-"""
+"""A study whose workers and coordinator are killed at random moments ends as if undisturbed."""
 
 from __future__ import annotations
 
@@ -21,8 +19,6 @@ from eyetune.api.tune import tune
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState
 from tests.e2e.commands import command
-
-pytestmark = pytest.mark.slow
 
 NUM_WORKERS = 2
 MODEL = """
