@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import eyetune as et
 from eyetune.dashboard.knobs import KNOBS, as_command, as_python, knob
 from eyetune.recipe import Recipe, parse_edits
+from eyetune.recipe.known_networks import ZOO
 
 PATHS = [path for paths in KNOBS.values() for path in paths]
 
@@ -43,7 +44,10 @@ def recipes(draw: st.DrawFn) -> Recipe:
     edits["augment.flip"] = draw(st.booleans())
     edits["model.activation"] = draw(st.sampled_from(knob("model.activation").choices))
     filters = st.lists(st.integers(1, 64), min_size=1, max_size=3)
-    edits["model.blocks"] = [{"filters": count, "pool_size": 1} for count in draw(filters)]
+    if draw(st.booleans()):
+        edits["model"] = draw(st.sampled_from(list(ZOO)))
+    else:
+        edits["model.blocks"] = [{"filters": count, "pool_size": 1} for count in draw(filters)]
     edits["model.dense"] = draw(st.lists(st.integers(1, 64), max_size=2))
     return Recipe().with_(edits)
 

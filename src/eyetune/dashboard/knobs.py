@@ -197,7 +197,8 @@ def _edits(recipe: Recipe) -> dict[str, Any]:
         for change in changes_from_default(recipe)
         if not change.path.startswith(("model.blocks", "model.dense"))
     }
+    network = Recipe().with_({"model": edits["model"]} if "model" in edits else {}).model
     for name in ("blocks", "dense"):
-        if name in model and getattr(recipe.model, name) != getattr(Recipe().model, name):
+        if name in model and getattr(recipe.model, name) != getattr(network, name):
             edits[f"model.{name}"] = model[name]
     return edits

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from eyetune.recipe.known_networks import SMALL, ZOO
+from eyetune.recipe.model_section import Block
 from eyetune.recipe.recipe import Recipe
 
+_DEFAULT_NETWORK = "lab"
 _ELEMENT = re.compile(r"(.+?\.\d+)\.")  # the path of a list's element, in the path of its value
 
 
@@ -66,8 +70,35 @@ def recipe_changes(before: Recipe, after: Recipe) -> list[RecipeChange]:
 
 
 def changes_from_default(recipe: Recipe) -> list[RecipeChange]:
-    """Return the settings of a recipe that differ from the default recipe on the same data."""
-    return recipe_changes(Recipe().with_({"data.source": recipe.data.source}), recipe)
+    """Return the settings of a recipe that differ from the default recipe on the same data.
+
+    The blocks of a known network are one change, its name. What else differs from that network
+    follows.
+
+    Example:
+        >>> recipe = Recipe().with_({"model": "resnet14", "model.dropout": 0.2})
+        >>> [change.text for change in changes_from_default(recipe)]
+        ['model=resnet14', 'model.dropout=0.2']
+    """
+    default = Recipe().with_({"data.source": recipe.data.source})
+    name = _known_network(recipe)
+    if name in ("", _DEFAULT_NETWORK):
+        return recipe_changes(default, recipe)
+    change = RecipeChange("model", _DEFAULT_NETWORK, name)
+    return [change, *recipe_changes(default.with_({"model": name}), recipe)]
+
+
+def _known_network(recipe: Recipe) -> str:
+    """Return the name of the known network whose blocks a recipe has; "" if there is none."""
+    model = recipe.model
+    if model.has_backbone or model.has_function:
+        return ""
+    return next((name for name, blocks in _known_blocks().items() if blocks == model.blocks), "")
+
+
+@cache
+def _known_blocks() -> dict[str, tuple[Block, ...]]:
+    return {name: Recipe.make({"model": name}).model.blocks for name in {**ZOO, **SMALL}}
 
 
 def value_text(value: Any) -> str:
