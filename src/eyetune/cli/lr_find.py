@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from eyetune.api.shown import ShownRangeTest
 
-_CURVE_WIDTH = 50  # characters
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
 _LEARNING_RATE = "optimizer.learning_rate"
@@ -140,9 +139,9 @@ def _range_test_lines(
 
 def _loss_curve(test: ShownRangeTest) -> str:
     """Return the running average in one line, cut off where it is far above the loss at first."""
-    from eyetune.cli.tables import sparkline
+    from eyetune.cli.tables import MAX_BARS, sparkline
 
-    averages = test.smoothed[:: math.ceil(len(test.smoothed) / _CURVE_WIDTH)]
+    averages = test.smoothed[:: math.ceil(len(test.smoothed) / MAX_BARS)]
     low = float(averages.min())
     start = float(averages[: int(averages.argmin()) + 1].max())
     ceiling = start + (start - low) / 2

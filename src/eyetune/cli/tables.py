@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from rich import box
 from rich.table import Table
@@ -11,6 +12,7 @@ from rich.table import Table
 from eyetune.report.console import escape_lines
 
 BARS = "▁▂▃▄▅▆▇█"
+MAX_BARS = 50  # characters of a curve
 MAX_MATRIX_CLASSES = 20
 _STATE_STYLES = {
     "COMPLETE": "green",
@@ -22,16 +24,22 @@ _STATE_STYLES = {
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return a curve as one line of characters, from the lowest value to the highest.
+    """Return a curve as one line of at most 50 characters, from the lowest value to the highest.
 
-    A value that is infinite or NaN is a space.
+    A value that is infinite or NaN is a space. A character of a longer curve is the mean of several
+    values.
 
     Example:
         >>> sparkline([0.1, 0.2, 0.4, 0.8])
         '▁▂▄█'
         >>> sparkline([0.1, float("nan"), 0.8])
         '▁ █'
+        >>> len(sparkline(range(160)))
+        50
     """
+    if len(values) > MAX_BARS:
+        ends = [round(part * len(values) / MAX_BARS) for part in range(MAX_BARS + 1)]
+        values = [sum(values[begin:end]) / (end - begin) for begin, end in pairwise(ends)]
     finite = [value for value in values if math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     span = (high - low) or 1.0
