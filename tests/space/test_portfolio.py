@@ -83,7 +83,7 @@ def test_portfolio_refuses_values_outside_its_space() -> None:
 
 def test_frontier_is_trained_by_name_only() -> None:
     assert not load_portfolio("frontier").applies(40_000, (32, 32, 3))
-    assert portfolio_recipe("small-98k").fit.epochs == 120
+    assert portfolio_recipe("small-98k").fit.epochs == 160
 
 
 @pytest.mark.parametrize("portfolio", portfolios(), ids=lambda portfolio: portfolio.name)

@@ -83,7 +83,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "small-98k": {
         **_FULLY_CONVOLUTIONAL,
-        "blocks": [_STEM, *_stages({16: 3, 32: 2, 48: 1}, convolutions=2, residual=True)],
+        "blocks": [_STEM, *_stages({16: 3, 32: 4}, convolutions=2, residual=True)],
     },
     "small-300k": {
         **_FULLY_CONVOLUTIONAL,
