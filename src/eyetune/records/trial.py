@@ -200,22 +200,24 @@ class TrialRecord(Summarized, JsonModel):
     @property
     def headline(self) -> str:
         """What it is, and the outcome, in one line."""
-        outcome = "" if self.result is None else f", {self._result_text(self.result)}"
-        return f"trial {self.number}: {self.state}{outcome}, {self.settings_text}".rstrip(", ")
+        parts = [self.state, self._result_text, self.settings_text]
+        return f"trial {self.number}: {', '.join(filter(None, parts))}"
 
     @property
     def summary(self) -> Summary:
         """What a notebook shows below the headline."""
-        rows = {} if self.result is None else {"result": self._result_text(self.result)}
-        rows |= {} if self.run is None else {"run": self.run}
+        rows = {"result": self._result_text, "run": self.run or ""}
+        rows = {name: text for name, text in rows.items() if text}
         rows |= {name: setting_text(value) for name, value in self.all_values.items()}
         rows |= {name: _cost_text(value) for name, value in self.network.items()}
         return Summary(rows, sentences=tuple(filter(None, (*self.infeasible, self.error))))
 
-    @staticmethod
-    def _result_text(result: Rung) -> str:
-        values = " and ".join(f"{value:.4g}" for value in result.values)
-        return f"{values} after {count_text(result.epochs, 'epoch')}"
+    @property
+    def _result_text(self) -> str:
+        if self.result is None:
+            return ""
+        values = " and ".join(f"{value:.4g}" for value in self.result.values)
+        return f"{values} after {count_text(self.result.epochs, 'epoch')}"
 
     @property
     def infeasible(self) -> tuple[str, ...]:
