@@ -265,7 +265,7 @@ def refusing_network(
         calibration_rank=calibrated.rank,
         is_held_out=known.is_held_out,
         num_compared=known.num_compared,
-        interpreter=interpreter_name(),
+        interpreter=interpreter_name(content),
         known=_refused("test pictures", test.images, refused[0]) if len(test) else None,
         correct_answers=int(np.sum(answers[0] == test.labels)) if len(test) else None,
         unknown=tuple(

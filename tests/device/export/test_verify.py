@@ -21,6 +21,7 @@ from eyetune.models.build import build
 from eyetune.recipe import Recipe
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (30, 32, 32, 3), np.uint8)
+ON_BOARDS = ["relu", "relu6", "leaky_relu", "elu", "silu", "hard_silu", "tanh", "sigmoid"]
 SOUND = Verification(
     split="test",
     num_images=1000,
@@ -58,6 +59,18 @@ def test_verify_passes_for_a_converted_network(content: bytes) -> None:
         assert result.agreement >= 0.995
         assert result.arena is not None
         assert 36_000 < result.arena.bytes <= 40_960
+
+
+@pytest.mark.parametrize("activation", ON_BOARDS)
+def test_verify_knows_the_kernels_of_each_activation(activation: str) -> None:
+    keras.utils.set_random_seed(0)
+    model = Recipe().with_({"model.blocks": [4], "model.dense": [], "model.activation": activation})
+    content = quantize(build(model.model, (32, 32, 3), 10), IMAGES)
+    labels = np.zeros(len(IMAGES), np.int64)
+    result = verify(content, IMAGES, labels, split="test", arena_limit_bytes=10**6)
+    assert result.passed
+    kernels = "fast kernels, because ELU has no reference kernel"
+    assert (kernels in result.reference) == (activation == "elu")
 
 
 def test_verify_in_processes_gives_the_same_result(content: bytes) -> None:

@@ -10,11 +10,9 @@ from eyetune.device.export.parallel import in_parts
 from eyetune.device.sandbox import client
 
 
-def interpreter_name() -> str:
-    """Return the name and version of the interpreter."""
-    if tflm.is_available():
-        return tflm.version()
-    return f"{litert.version()}, reference kernels"
+def interpreter_name(content: bytes) -> str:
+    """Return the name and version of the interpreter of a network."""
+    return tflm.version() if tflm.is_available() else litert.reference_name(content)
 
 
 def board_scores(

@@ -72,7 +72,7 @@ def measure_int8_accuracy(
         interpreter = tflm.version()
         scores = tflm.MicroInterpreter(content).scores(part.images)
     else:
-        interpreter = f"{litert.version()}, reference kernels"
+        interpreter = litert.reference_name(content)
         scores = litert.litert_scores(content, part.images)
     num_correct = int(np.sum(scores.argmax(axis=1) == part.labels))
     return Int8Accuracy(num_correct, len(part), interpreter)

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune._stderr import silenced
+from eyetune.device.estimate.tflite_parser import parse
 from eyetune.device.export.int8_values import Images, OnImage, Scores, as_int8, no_progress
 from eyetune.errors import UsageError
 from eyetune.values.pixels import PixelRange, scaled_pixels
 from eyetune.values.versions import library_versions
 
+_NO_REFERENCE_KERNEL = {"ELU"}  # in TensorFlow 2.21
 _MAX_SHOWN = 200  # characters of LiteRT's message in an error
 
 
@@ -32,6 +34,23 @@ def version() -> str:
     return f"LiteRT of TensorFlow {next(iter(versions.values()))}"
 
 
+def reference_name(content: bytes) -> str:
+    """Return the name of the interpreter and of the kernels that are a network's reference.
+
+    Args:
+        content: The content of a .tflite file.
+    """
+    missing = _without_reference_kernel(content)
+    if not missing:
+        return f"{version()}, reference kernels"
+    return f"{version()}, fast kernels, because {', '.join(missing)} has no reference kernel"
+
+
+def _without_reference_kernel(content: bytes) -> list[str]:
+    kinds = {operator.kind for operator in parse(content, "the network").operators}
+    return sorted(kinds & _NO_REFERENCE_KERNEL)
+
+
 def litert_scores(
     content: bytes,
     images: Images,
@@ -45,7 +64,8 @@ def litert_scores(
         content: The content of a .tflite file.
         images: Pixels, uint8 of shape (N, height, width, channels).
         reference: Whether to use the reference kernels, which compute like those of TensorFlow
-            Lite Micro except for rounding. The fast kernels differ more often. Default: True.
+            Lite Micro except for rounding. The fast kernels differ more often. A network with an
+            operator that has no reference kernel uses them in any case. Default: True.
         on_image: Called after each image with the number of images that are done.
     """
     return LiteRTInterpreter(content, reference=reference).scores(images, on_image)
@@ -63,7 +83,11 @@ class LiteRTInterpreter:
         import tensorflow as tf
 
         kernels = tf.lite.experimental.OpResolverType
-        kernel = kernels.BUILTIN_REF if reference else kernels.AUTO
+        kernel = kernels.AUTO
+        if reference:
+            is_complete = not _without_reference_kernel(content)
+            without_delegates = kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            kernel = kernels.BUILTIN_REF if is_complete else without_delegates
         with silenced(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a notice that LiteRT will move to its own package
             self._interpreter = tf.lite.Interpreter(

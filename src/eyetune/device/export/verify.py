@@ -311,7 +311,7 @@ def verify(
     }
     micro_scores, reference_scores = scores_by_name.get("micro"), scores_by_name["litert"]
     arena = parts[0].arena
-    reference = f"{litert.version()}, reference kernels"
+    reference = litert.reference_name(content)
     if micro_scores is None:
         scores, agreement = reference_scores, None
     else:
