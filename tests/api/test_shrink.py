@@ -142,6 +142,15 @@ def test_resume_shrink_gives_the_same_result(
         et.resume_shrink("interrupted", workspace=workspace)
 
 
+def test_shrink_under_another_name_trains_a_run_of_that_name(
+    parent: et.Run, whole: et.Shrunk
+) -> None:
+    again = shrunk(parent, name="again")
+    assert again.run.record.name == "again"
+    assert again.run.id != whole.run.id
+    assert again.run.record.recipe == whole.run.record.recipe
+
+
 def test_resume_shrink_refuses_unknown_names(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError):
         et.resume_shrink(workspace=tmp_path)

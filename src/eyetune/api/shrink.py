@@ -371,8 +371,11 @@ def _trained(
     """
     recipe = record.steps[index].recipe
     is_last = index == record.num_steps - 1
-    # A run of this recipe is of this step: the file of its initial weights is named by their hash.
-    runs = workspace.runs.same(recipe, dataset.fingerprint, record.seed)
+    name = record.name if is_last else f"{record.name}-step-{index + 1}"
+    # By recipe and name, a run is of this step: the file of its initial weights is named by their
+    # hash, and the name tells it from the run of another shrink with the same first steps.
+    same = workspace.runs.same(recipe, dataset.fingerprint, record.seed)
+    runs = [run for run in same if run.name == name]
     done = [run for run in runs if run.state is RunState.COMPLETE]
     paused = [run for run in runs if run.state is RunState.PAUSED]
     if done:
@@ -386,7 +389,7 @@ def _trained(
             recipe,
             dataset,
             seed=record.seed,
-            name=record.name if is_last else f"{record.name}-step-{index + 1}",
+            name=name,
             workspace=workspace,
             threads=record.threads,
             progress=progress,
