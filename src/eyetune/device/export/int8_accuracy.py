@@ -9,7 +9,7 @@ import numpy as np
 
 from eyetune.data.dataset import Dataset
 from eyetune.data.split import stratified_part
-from eyetune.device.export import litert, tflm
+from eyetune.device.export.board_scores import board_scores, interpreter_name
 from eyetune.device.export.calibration import NUM_IMAGES
 from eyetune.device.export.quantize import quantize, quantize_with_ranges
 from eyetune.models.int8.folding import fold
@@ -68,11 +68,6 @@ def measure_int8_accuracy(
             fold(model), learned, images, per_channel_dense=task.per_channel_dense
         )
     part = stratified_part(dataset.validation, task.num_images)
-    if tflm.is_available():
-        interpreter = tflm.version()
-        scores = tflm.MicroInterpreter(content).scores(part.images)
-    else:
-        interpreter = litert.reference_name(content)
-        scores = litert.litert_scores(content, part.images)
+    scores = board_scores(content, part.images)
     num_correct = int(np.sum(scores.argmax(axis=1) == part.labels))
-    return Int8Accuracy(num_correct, len(part), interpreter)
+    return Int8Accuracy(num_correct, len(part), interpreter_name(content))
