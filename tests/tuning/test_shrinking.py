@@ -9,6 +9,7 @@ from eyetune.device.boards.profiles import load_board
 from eyetune.errors import UsageError
 from eyetune.models.channels import Floats
 from eyetune.recipe import Recipe
+from eyetune.recipe.channels import channel_groups, with_channels
 from eyetune.tuning.objectives import read_constraint, violations
 from eyetune.tuning.shrinking import Candidate, Shapes, num_steps, smaller, step_limits
 
@@ -43,6 +44,25 @@ def test_smaller_keeps_each_kind_of_limit(name: str, share: float) -> None:
     assert not violations(limits, result.costs)
     assert start.channels.has_same_layers(result.channels)
     assert result.costs[name] > 0.6 * limits[0].limit  # no more is removed than necessary
+
+
+@pytest.mark.parametrize("name", ["esp-eye", "esp32-s3-eye"])
+def test_no_group_of_channels_is_smaller_than_the_arena_requires(name: str) -> None:
+    """On the ESP32-S3, the arena includes scratch memory that does not fall with each channel."""
+    shapes = Shapes((32, 32, 3), 10, load_board(name))
+    recipe = Recipe().with_({"model": "resnet8"})
+    start = shapes.candidate(recipe)
+    limit = read_constraint(f"arena_bytes <= {start.costs['arena_bytes'] / 2:.0f}")
+    result = smaller(start, equal_importance(start), [limit], shapes)
+    assert not violations([limit], result.costs)
+    for before, group in zip(
+        channel_groups(recipe.model, 3), channel_groups(result.recipe.model, 3), strict=True
+    ):
+        if group.count < before.count:
+            count = min(before.count, group.count + max(1, before.count // 16))  # a portion more
+            wider = with_channels(result.recipe, group, count, 3)
+            assert wider is not None
+            assert violations([limit], shapes.candidate(wider).costs)
 
 
 def test_smaller_removes_the_channels_that_count_least() -> None:

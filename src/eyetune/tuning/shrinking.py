@@ -1,15 +1,15 @@
 """Chooses how many channels a smaller network has, so that it keeps limits and loses little.
 
 Channels are removed a few at a time from the group where that costs least: the importance of the
-removed channels, divided by what they contribute to the costs that are too high. Nothing is
-trained here.
+removed channels, divided by what they contribute to the costs that are too high. Then those that no
+limit forbids are restored. Nothing is trained here.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -201,7 +201,36 @@ def smaller(
                 break
         else:
             raise _too_small(violated, current)
-    return current
+    return _restored(current, original, losses, limits, shapes)
+
+
+def _restored(
+    current: Candidate,
+    original: Sequence[ChannelGroup],
+    losses: Mapping[int, Sequence[float]],
+    limits: Sequence[Constraint],
+    shapes: Shapes,
+) -> Candidate:
+    """Return a network with those channels again that no limit forbids, the important ones first.
+
+    The arena is the largest of many sums, so removing channels of one group may save nothing before
+    another group has lost some, too. And on the ESP32-S3, 60 channels can need more than 64.
+    """
+    everywhere = list(range(len(original)))
+    tried = everywhere
+    while True:
+        wider = {}
+        for index in tried:
+            more = _more(current.recipe, index, original[index], shapes.image_shape[-1])
+            if more and not violations(limits, (proposed := shapes.candidate(more)).costs):
+                wider[index] = proposed
+        if wider:
+            current = max(wider.values(), key=lambda proposed: _lost(proposed, current, losses))
+            tried = list(wider)  # the others exceed a limit
+        elif tried == everywhere:
+            return current
+        else:
+            tried = everywhere
 
 
 def smaller_when_converted(
@@ -257,11 +286,8 @@ def check_reachable(candidate: Candidate, limits: Sequence[Constraint], shapes: 
     """
     recipe, image_channels = candidate.recipe, shapes.image_shape[-1]
     for group in channel_groups(recipe.model, image_channels):
-        for count in range(1, group.count):
-            changed = with_channels(recipe, group, count, image_channels)
-            if changed is not None:
-                recipe = changed
-                break
+        counts = range(1, group.count)
+        recipe = _with_first_possible(recipe, group, counts, image_channels) or recipe
     smallest = shapes.candidate(recipe)
     violated = violations(limits, smallest.costs)
     if violated:
@@ -273,12 +299,31 @@ def _fewer(
 ) -> Recipe | None:
     """Return a recipe with a portion fewer channels in one group; None if it has too few."""
     group = channel_groups(recipe.model, image_channels)[index]
-    first = group.count - max(1, original.count // _PORTION)
-    for count in range(max(first, min(1, group.count - 1)), 0, -1):
-        changed = with_channels(recipe, group, count, image_channels)
-        if changed is not None:
-            return changed
-    return None
+    first = max(group.count - _portion(original), min(1, group.count - 1))
+    return _with_first_possible(recipe, group, range(first, 0, -1), image_channels)
+
+
+def _more(
+    recipe: Recipe, index: int, original: ChannelGroup, image_channels: int
+) -> Recipe | None:
+    """Return a recipe with a portion more channels in one group; None if it has all of them."""
+    group = channel_groups(recipe.model, image_channels)[index]
+    if group.count == original.count:
+        return None
+    first = min(group.count + _portion(original), original.count)
+    return _with_first_possible(recipe, group, range(first, original.count + 1), image_channels)
+
+
+def _portion(original: ChannelGroup) -> int:
+    return max(1, original.count // _PORTION)
+
+
+def _with_first_possible(
+    recipe: Recipe, group: ChannelGroup, counts: Iterable[int], image_channels: int
+) -> Recipe | None:
+    """Return a recipe with the first number of channels that keeps its layers, if any does."""
+    changed = (with_channels(recipe, group, count, image_channels) for count in counts)
+    return next((recipe for recipe in changed if recipe is not None), None)
 
 
 def _price(
@@ -286,12 +331,16 @@ def _price(
 ) -> float:
     """Return the importance of the channels that a change removes, for what it saves."""
     saved = sum(math.log(before.loads[name] / after.loads[name]) for name in names)
-    lost = sum(
+    return _lost(before, after, losses) / saved if saved > 0 else math.inf
+
+
+def _lost(before: Candidate, after: Candidate, losses: Mapping[int, Sequence[float]]) -> float:
+    """Return the importance of the channels that a change removes."""
+    return sum(
         losses[group][len(losses[group]) - 1 - size]
         - losses[group][len(losses[group]) - 1 - before.channels.sizes[group]]
         for group, size in after.channels.sizes.items()
     )
-    return lost / saved if saved > 0 else math.inf
 
 
 def _sums(importance: Floats) -> list[float]:
