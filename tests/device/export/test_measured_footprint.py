@@ -39,3 +39,15 @@ def test_measured_footprint_needs_one_input_of_known_shape() -> None:
     with pytest.raises(BoardError) as caught:
         measured_footprint(keras.Sequential([layers.Input((None, 8)), layers.LSTM(4)]))
     assert "None" in (caught.value.received or "")
+
+
+def test_the_arena_is_planned_if_weights_make_a_sum_zero() -> None:
+    """TensorFlow Lite Micro ends the process for a sum that was 0 for all images."""
+    image = keras.Input((8, 8, 3))
+    negative = keras.initializers.Constant(-9.0)
+    branches = [layers.Conv2D(2, 3, bias_initializer=negative)(image) for _ in range(2)]
+    summed = layers.ReLU()(layers.Add()(branches))
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(summed)))
+    needed = measured_footprint(model)
+    assert not needed.arena_is_measured
+    assert needed.arena_bytes == pytest.approx(footprint(model).arena_bytes, rel=0.1)

@@ -30,6 +30,8 @@ from eyetune.device.estimate.tflite_schema import IDENTIFIER
 from eyetune.errors import UsageError
 from eyetune.inputs.regular_file import open_file
 
+# The converter gives values that are all 0 the range from -1e-6 to 1e-6, in 255 steps.
+_ZERO_SCALE = 1e-8
 MAX_FILE_BYTES = 1 << 30  # boards have at most some 10 million bytes of flash
 
 
@@ -61,6 +63,8 @@ class TfliteModel:
         input: Its input.
         output: Its output.
         parameters: Number of its weights.
+        has_zero_layer: Whether a layer's output was 0 for all images of the conversion. TensorFlow
+            Lite Micro ends the program where that is the sum of two others.
     """
 
     size_bytes: int
@@ -69,6 +73,7 @@ class TfliteModel:
     input: Port
     output: Port
     parameters: int
+    has_zero_layer: bool = False
 
     @property
     def macs(self) -> int:
@@ -174,6 +179,9 @@ def _model(stored: StoredModel, size_bytes: int) -> TfliteModel:
         input=_port(tensors[stored.inputs[0]]),
         output=_port(tensors[stored.outputs[0]]),
         parameters=_num_parameters(stored),
+        has_zero_layer=any(
+            not tensor.is_constant and 0 < tensor.scale < _ZERO_SCALE for tensor in tensors
+        ),
     )
 
 

@@ -45,7 +45,7 @@ def measured_footprint(model: keras.Model) -> Footprint:
     The ranges of values are measured on random inputs, which hardly changes the sizes. The file is
     as large as that of a trained network, whose biases are all different; the converter leaves out
     those that are zero, and stores equal ones once. The arena is measured in TensorFlow Lite Micro
-    where that is available, otherwise planned.
+    where that is available and can run a network with such weights, otherwise planned.
 
     Args:
         model: A built Keras model with one input of a known shape.
@@ -70,7 +70,7 @@ def _needs_of(with_names: bytes, content: bytes) -> Footprint:
     file = read(with_names)
     graph = replace(file.graph, offsets=read(content).graph.offsets)
     needs = replace(footprint_of(replace(file, graph=graph)), flash_bytes=len(content))
-    if needs.unsupported or not tflm.is_available():
+    if needs.unsupported or file.has_zero_layer or not tflm.is_available():
         return needs
     return measured_in_sandbox(content, needs)
 

@@ -377,6 +377,7 @@ def _crashed(status: int | str) -> BoardError:
         "An interpreter crashed on the .tflite model.",
         expected="a model as a converter writes it",
         received=how,
-        fix="The file is damaged, or made to do harm: copy or convert it again. If it takes more "
-        f"than {MODEL_BYTES.value:,} bytes of memory, set {MODEL_BYTES.variable}.",
+        fix="A layer whose output is always 0 can end an interpreter: train the network again. "
+        "Otherwise the file is damaged, or made to do harm: copy or convert it again. If it takes "
+        f"more than {MODEL_BYTES.value:,} bytes of memory, set {MODEL_BYTES.variable}.",
     )
