@@ -192,6 +192,10 @@ def test_export_refuses_a_file_that_the_s3_would_compute_incorrectly(
     }
     with pytest.raises(BoardError, match="10 outputs"):
         et.export(source, tmp_path / "firmware", **options)
+    refused, fitting = et.fit_checks(source, ["esp32-s3-eye", "esp-eye"])
+    assert (refused.verdict, fitting.verdict) == ("does not fit", "fits")
+    assert "10 outputs" in refused.to_json()["reasons"][0]
+    assert "--board esp32-s3-eye" in refused.advice[0]
 
 
 def test_network_that_the_converter_crashes_on_is_an_error(archive: Path, tmp_path: Path) -> None:

@@ -46,6 +46,17 @@ def test_export_model_converts_a_keras_file(trained: Run, archive: Path, tmp_pat
         et.export_model(tmp_path / "model.tflite", tmp_path / "other", progress=False)
 
 
+def test_export_model_for_a_board_takes_the_scales_of_its_kernels(
+    trained: Run, tmp_path: Path
+) -> None:
+    for board in ("esp32-s3-eye", "esp-eye"):
+        et.export_model(trained, tmp_path / board, board=board, progress=False)
+        assert et.fit_check(tmp_path / board / "model.tflite", board).fits
+    assert not et.fit_check(tmp_path / "esp-eye" / "model.tflite", "esp32-s3-eye").fits
+    with pytest.raises(UsageError, match="same for all boards"):
+        et.export_model(trained, tmp_path, formats=["keras"], board="esp-eye", progress=False)
+
+
 def test_export_model_names_the_missing_package(
     trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_fit_check_of_vgg16_does_not_fit() -> None:
     check = fit_check(Recipe().with_({"model": "vgg16"}))
     assert not check.fits
     assert [violation.limit for violation in check.footprint.violations(check.board)] == ["flash"]
+    assert check.bottleneck is not None
     assert check.bottleneck.limit == "flash"
     assert len(check.advice) == len(check.reasons) == 1
     assert "does not fit" in repr(check)
@@ -120,8 +121,11 @@ def test_fit_check_cannot_tell_without_a_conversion(monkeypatch: pytest.MonkeyPa
     assert (check.verdict, check.fits, check.reasons) == ("cannot tell", False, ())
     assert "layer loop" in check.uncertainty
     assert "a loop" in check.uncertainty
+    assert repr(check).startswith("<FitCheck: Cannot tell whether")
     value = check.to_json()
     assert (value["verdict"], value["latency_ms"], value["fps"]) == ("cannot tell", None, None)
+    assert value["bottleneck"] is None
+    assert "bottleneck" not in check.summary.rows
     # The weights alone do not fit, whatever else the layer needs.
     large = keras.Sequential([layers.Input((20, 8)), layers.GRU(2000)])
     assert fit_check(large, progress=False).verdict == "does not fit"
@@ -166,6 +170,7 @@ def test_fit_check_against_a_board_file(tmp_path: Path) -> None:
     assert len(check.reasons) == len(check.advice) == 2
     assert check.latency is None
     assert check.to_json()["latency_ms"] is None
+    assert check.bottleneck is not None
     assert check.bottleneck.limit == "flash"
 
 

@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
     from eyetune.device.estimate.tflite import TfliteModel
 
-DENSE_GROUP = 8  # outputs that ESP-NN's dense kernel computes together
 NUM_EXPECTED = 3  # images whose answers the firmware's README shows
 
 
@@ -275,17 +274,13 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
 
 def _check_dense_scales(needs: Footprint, board: Board) -> None:
     """Refuse a .tflite file whose dense layers the kernels of a board compute incorrectly."""
-    scaled = [
-        operator.channels
-        for operator in needs.graph.operators
-        if operator.kind == "FULLY_CONNECTED" and operator.channels % DENSE_GROUP
-    ]
-    if scaled and not board.per_channel_dense:
+    from eyetune.device.estimate.esp_nn import incorrect_dense_layer
+
+    reason = incorrect_dense_layer(needs.graph, board)
+    if reason:
         raise BoardError(
-            f"{board.title} would compute a dense layer of the file incorrectly: ESP-NN takes one "
-            f"scale for all outputs, or a number of outputs that is a multiple of {DENSE_GROUP}.",
+            reason,
             expected="one scale for each dense layer",
-            received=f"{scaled[0]} outputs with a scale each",
             fix=f"Export the network from its run or .keras file with --board {board.name}.",
         )
 

@@ -19,6 +19,7 @@ from eyetune.api.export_source import (
 from eyetune.api.int8_network import int8_network
 from eyetune.api.preparing import note, start
 from eyetune.api.run import Run
+from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export.export_folder import LABELS, labels_text
 from eyetune.device.export.export_text import accuracy_rows
 from eyetune.device.export.onnx_file import check_onnx, write_onnx
@@ -85,6 +86,7 @@ def export_model(
     output: str | Path | None = None,
     *,
     formats: Sequence[str] = ("tflite",),
+    board: str | Path | Board | None = None,
     data: str | Path | None = None,
     pixels: Pixels = "auto",
     unsafe: bool = False,
@@ -102,6 +104,9 @@ def export_model(
         model: A completed run, its id, name or "latest", or a .keras file.
         output: Folder for the files. Default: `exports/ID` or `exports/NAME` in the workspace.
         formats: "tflite", "keras" and "onnx", one or more. ONNX needs eyetune[onnx].
+        board: A board, the name of a built-in one, or the path of a .toml file that describes one,
+            if the .tflite file is for its kernels: on the ESP32-S3, they take one scale for each
+            dense layer. Default: a scale for each output, which all other boards compute correctly.
         data: The images for the int8 version of a .keras file. Runs use their own.
         pixels: The range of pixels that the network in a .keras file takes: "0-1", "0-255" or
             "-1-1". Default: inferred from a Rescaling layer, otherwise "0-1".
@@ -111,8 +116,8 @@ def export_model(
         progress: Whether to show the progress.
 
     Raises:
-        UsageError: The run is not complete, the file cannot be loaded, a file exists, or a package
-            is missing.
+        UsageError: The run is not complete, the file cannot be loaded, a file exists, there is no
+            such board, it has no influence on the formats, or a package is missing.
         BoardError: The network cannot be converted.
         DataError: The images do not match the network.
 
@@ -121,6 +126,7 @@ def export_model(
         >>> et.export_model("latest", "files", formats=["tflite", "onnx"])  # doctest: +SKIP
     """
     chosen = checked_model_formats(formats)
+    per_channel_dense = _per_channel_dense(board, chosen)
     if "onnx" in chosen:
         check_onnx()
     source = find_source(model, data=data, pixels=pixels, unsafe=unsafe, workspace=workspace)
@@ -135,7 +141,9 @@ def export_model(
         images = load_images(source, network, progress=progress)
     int8 = None
     if "tflite" in chosen and images is not None:
-        int8 = int8_network(source, network, images, progress=progress)
+        int8 = int8_network(
+            source, network, images, per_channel_dense=per_channel_dense, progress=progress
+        )
     contents = {} if int8 is None else {"model.tflite": int8.content}
     class_names = _class_names(source, images)
     if class_names:
@@ -166,6 +174,21 @@ def checked_model_formats(names: Sequence[str]) -> tuple[ModelFormat, ...]:
                 fix=nearest(name, MODEL_FORMATS),
             )
     return tuple(name for name in MODEL_FORMATS if name in names)
+
+
+def _per_channel_dense(board: str | Path | Board | None, formats: tuple[ModelFormat, ...]) -> bool:
+    """Return whether each output of a dense layer may have its own scale on a board."""
+    if board is None:
+        return True
+    if "tflite" not in formats:
+        raise UsageError(
+            f"Files of the format {' and '.join(formats)} are the same for all boards.",
+            expected="--format tflite with --board, or no board",
+            received=f"the board {board if isinstance(board, str | Path) else board.name}",
+            fix="Leave --board out.",
+        )
+    profile = board if isinstance(board, Board) else load_board(board)
+    return profile.per_channel_dense
 
 
 def _check_source(source: ExportSource, formats: tuple[ModelFormat, ...]) -> None:

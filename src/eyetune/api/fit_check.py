@@ -45,6 +45,8 @@ class FitCheck(Summarized):
         int8: Accuracy of the int8 network, if it is that of a trial whose study measured it for
             this board; None otherwise.
         uncertainty: Why that cannot be told for some layers; empty if it can.
+        miscomputed: Why the board would compute the network of a .tflite file incorrectly; empty if
+            it would not.
     """
 
     label: str
@@ -52,6 +54,7 @@ class FitCheck(Summarized):
     footprint: Footprint
     int8: Int8Accuracy | None = None
     uncertainty: str = ""
+    miscomputed: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -68,12 +71,17 @@ class FitCheck(Summarized):
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Reasons why the network does not fit; empty if it does."""
-        return tuple(violation.text for violation in self.footprint.violations(self.board))
+        reasons = [violation.text for violation in self.footprint.violations(self.board)]
+        return (*reasons, self.miscomputed) if self.miscomputed else tuple(reasons)
 
     @cached_property
     def advice(self) -> tuple[str, ...]:
         """What to do about these reasons."""
-        return self.footprint.advice(self.board)
+        advice = self.footprint.advice(self.board)
+        if not self.miscomputed:
+            return advice
+        export = f"Export the network from its run or .keras file with --board {self.board.name}."
+        return (*advice, export)
 
     @cached_property
     def latency(self) -> Latency | None:
@@ -81,29 +89,28 @@ class FitCheck(Summarized):
         return None if self.uncertainty else self.footprint.latency(self.board)
 
     @cached_property
-    def bottleneck(self) -> Bottleneck:
-        """The layer that costs most of what the board has too little of, or of the time."""
-        return self.footprint.bottleneck(self.board)
+    def bottleneck(self) -> Bottleneck | None:
+        """The layer that costs most of what the board has too little of, or of the time.
 
-    @property
-    def verdict_text(self) -> str:
-        """The verdict as the verb of a sentence."""
-        return "may not fit" if self.verdict == "cannot tell" else self.verdict
+        None if some layers are unknown, since any of them may cost more.
+        """
+        return None if self.uncertainty else self.footprint.bottleneck(self.board)
 
     @property
     def headline(self) -> str:
         """What it is, and the outcome, in one line."""
-        return f"{self.label} {self.verdict_text} {self.board.title}"
+        if self.verdict == "cannot tell":
+            return f"Cannot tell whether {self.label} fits {self.board.title}"
+        return f"{self.label} {self.verdict} {self.board.title}"
 
     @property
     def summary(self) -> Summary:
         """What a notebook shows below the headline."""
         rows = {need.name: need.text for need in board_needs(self)}
+        if self.bottleneck is not None:
+            rows["bottleneck"] = self.bottleneck.text
         sentences = (self.uncertainty,) if self.uncertainty else ()
-        return Summary(
-            {**rows, "bottleneck": self.bottleneck.text},
-            (*sentences, *self.reasons, *self.advice),
-        )
+        return Summary(rows, (*sentences, *self.reasons, *self.advice))
 
     what = renamed_to("label")
     costliest = renamed_to("bottleneck")
@@ -111,7 +118,9 @@ class FitCheck(Summarized):
     def to_json(self) -> dict[str, Any]:
         """Return the check as JSON values."""
         needs, time = self.footprint, self.latency
-        bottleneck = {**asdict(self.bottleneck), "words": self.bottleneck.text}
+        bottleneck = None
+        if self.bottleneck is not None:
+            bottleneck = {**asdict(self.bottleneck), "words": self.bottleneck.text}
         costs = needs.layer_costs(self.board)
         return {
             "label": self.label,
@@ -232,9 +241,12 @@ def fit_checks(
         >>> [check.verdict for check in checks]
         ['fits', 'fits']
     """
+    from eyetune.device.estimate.esp_nn import incorrect_dense_layer
+
     chosen = all_boards() if boards is None else boards
     profiles = [board if isinstance(board, Board) else load_board(board) for board in chosen]
-    if isinstance(network, str | Path) and str(network).lower().endswith(".tflite"):
+    is_file = isinstance(network, str | Path) and str(network).lower().endswith(".tflite")
+    if is_file:
         needs, uncertainty, is_whole = _needs_of_file(Path(network))
         label = str(network) if is_whole else f"{network} with int8 at both ends"
         run = None
@@ -245,7 +257,8 @@ def fit_checks(
     checks = []
     for profile in profiles:
         int8 = None if run is None else _int8_of(run, profile)
-        checks.append(FitCheck(label, profile, needs, int8, uncertainty))
+        miscomputed = incorrect_dense_layer(needs.graph, profile) if is_file else ""
+        checks.append(FitCheck(label, profile, needs, int8, uncertainty, miscomputed))
     return tuple(checks)
 
 
@@ -268,8 +281,7 @@ def _needs_of_file(path: Path) -> tuple[Footprint, str, bool]:
     try:
         return measured_in_sandbox(content, needs), "", is_whole
     except EyetuneError as error:
-        reason = f"{error.message} {error.received or ''}".strip()
-        text = f"The memory of {', '.join(others)} cannot be computed. {reason}"
+        text = f"The memory of {', '.join(others)} cannot be computed. {_sentences(error)}"
         return needs, text, is_whole
 
 
@@ -293,8 +305,13 @@ def _measured(model: Any, needs: Footprint, *, unsafe: bool) -> tuple[Footprint,
     try:
         return measured_apart(model, unsafe=unsafe), ""
     except EyetuneError as error:
-        reason = f"{error.message} {error.received or ''}".strip()
-        return needs, f"The needs of {', '.join(needs.unknown)} are unknown. {reason}"
+        return needs, f"The needs of {', '.join(needs.unknown)} are unknown. {_sentences(error)}"
+
+
+def _sentences(error: EyetuneError) -> str:
+    """Return what happened and what came."""
+    received = (error.received or "").rstrip(".")
+    return f"{error.message} {received}." if received else error.message
 
 
 def _int8_of(run: Run, board: Board) -> Int8Accuracy | None:

@@ -131,8 +131,7 @@ def _board_values(boards: tuple[Board, ...]) -> list[dict[str, Any]]:
 
 def _boards_table(boards: tuple[Board, ...]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for name in ("board", "chip"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("board", no_wrap=True)
     for name, unit in (("clock", "MHz"), ("model", "KiB"), ("RAM", "KiB"), ("PSRAM", "KiB")):
         table.add_column(f"{name}\n{unit}", justify="right", no_wrap=True)
     for name in ("camera", "firmware"):
@@ -141,7 +140,6 @@ def _boards_table(boards: tuple[Board, ...]) -> Table:
         has_project = board.camera is not None and bool(board.chip)
         table.add_row(
             escape(board.name),
-            board.chip,
             f"{board.clock_hz / 1e6:,.0f}",
             _kibibytes(board.max_model_bytes),
             _kibibytes(board.arena_bytes),
@@ -171,13 +169,13 @@ def _board_lines(board: Board) -> list[RenderableType]:
 def _fit_lines(check: FitCheck) -> list[RenderableType]:
     """Return the needs of a network beside the limits of a board, and what to do."""
     lines: list[RenderableType] = [
-        f"[bold]{escape(check.label)}[/bold] {_verdict(check)} {escape(check.board.title)}",
+        f"[bold {_COLORS[check.verdict]}]{escape(check.headline)}[/]",
         _needs_table(check),
-        f"[bold]Bottleneck[/bold]  {escape(check.bottleneck.text)}",
     ]
+    if check.bottleneck is not None:
+        lines.append(f"[bold]Bottleneck[/bold]  {escape(check.bottleneck.text)}")
     if check.uncertainty:
         lines += [
-            "",
             "[bold]Why it cannot be told[/bold]",
             f"  - {escape_lines(check.uncertainty)}",
         ]
@@ -207,7 +205,7 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
         time = check.latency
         table.add_row(
             escape(board.name),
-            _verdict(check),
+            f"[{_COLORS[check.verdict]}]{check.verdict}[/]",
             f"{needs.flash_bytes / board.max_model_bytes:.0%}",
             _kibibytes(arena_bytes),
             f"{arena_bytes / available:.0%}",
@@ -222,11 +220,6 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
     if names:
         lines.append(f"Reasons and advice: eyetune fit-check NETWORK --board {escape(names[0])}")
     return lines
-
-
-def _verdict(check: FitCheck) -> str:
-    color = _COLORS[check.verdict]
-    return f"[{color}]{check.verdict_text}[/{color}]"
 
 
 def _needs_table(check: FitCheck) -> Table:

@@ -40,7 +40,7 @@ def export(
     run: str = "latest",
     /,
     *,
-    board: str = "esp-eye",
+    board: Annotated[str | None, Parameter(show_default="esp-eye")] = None,
     output: Annotated[
         Path | None, Parameter(metavar="FOLDER", show_default="exports/ID in the workspace")
     ] = None,
@@ -74,7 +74,8 @@ def export(
         A run: its id, the beginning of the id, its name, or latest. Or a .keras file, or a .tflite
         file of an int8 network, whose layers stay as they are.
     board
-        A name from `eyetune boards`, or the path of a .toml file that describes a board.
+        A name from `eyetune boards`, or the path of a .toml file that describes a board. Model
+        files need none; a .tflite file for the ESP32-S3 does, if it has dense layers.
     output
         Folder for the export, which is created.
     format
@@ -85,6 +86,7 @@ def export(
     """
     check_output_folder(output)
     import eyetune
+    from eyetune.device.boards.profiles import DEFAULT_BOARD
 
     if _are_model_formats(format):
         unknown.check_absent()
@@ -92,6 +94,7 @@ def export(
             run,
             output,
             formats=format,
+            board=board,
             data=files.data,
             pixels=files.pixels,
             unsafe=files.unsafe,
@@ -103,7 +106,7 @@ def export(
     firmware = eyetune.export(
         run,
         output,
-        board=board,
+        board=board or DEFAULT_BOARD,
         formats=format,
         data=files.data,
         pixels=files.pixels,

@@ -303,9 +303,7 @@ def _fewer(
     return _with_first_possible(recipe, group, range(first, 0, -1), image_channels)
 
 
-def _more(
-    recipe: Recipe, index: int, original: ChannelGroup, image_channels: int
-) -> Recipe | None:
+def _more(recipe: Recipe, index: int, original: ChannelGroup, image_channels: int) -> Recipe | None:
     """Return a recipe with a portion more channels in one group; None if it has all of them."""
     group = channel_groups(recipe.model, image_channels)[index]
     if group.count == original.count:

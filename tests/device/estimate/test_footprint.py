@@ -258,6 +258,6 @@ def test_footprint_of_an_unknown_layer_counts_its_weights() -> None:
             return values
 
     needs = footprint(sequential(Own(name="own"), layers.Flatten()))
-    assert needs.unknown == ("UNKNOWN (layer own)",)
+    assert needs.unknown == ("layer own",)
     assert needs.flash_bytes > 3000
     assert limits(needs, EYE) == []

@@ -320,6 +320,9 @@ def _unsupported(graph: Graph) -> list[Operator]:
 
 
 def _with_layers(operators: Iterable[Operator]) -> tuple[str, ...]:
-    """Return operators with their layers as text, each once."""
-    texts = [f"{operator.kind} (layer {operator.layers[0]})" for operator in operators]
+    """Return operators with their layers as text, each once; unknown layers by name."""
+    texts = []
+    for operator in operators:
+        layer = f"layer {operator.layers[0]}"
+        texts.append(layer if operator.kind == UNKNOWN else f"{operator.kind} ({layer})")
     return tuple(dict.fromkeys(texts))
