@@ -46,8 +46,9 @@ def answers(content: bytes, inputs: np.ndarray) -> np.ndarray:
 
 
 @settings(max_examples=3, derandomize=True, deadline=None)
-@given(section=SECTIONS)
+@given(section=SECTIONS.filter(lambda section: section.activation != "elu"))
 def test_networks_compute_the_same_without_the_conversions(section: ModelSection) -> None:
+    """LiteRT has no reference kernel of ELU."""
     model = with_random_weights(section)
     content = with_ports(model, IMAGES, tf.float32)
     changed = with_int8_ports(content)

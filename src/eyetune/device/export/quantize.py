@@ -87,7 +87,7 @@ def quantize(
             message = " ".join(str(error).split())[:_MAX_SHOWN]
             raise BoardError(
                 "Cannot convert the network to int8.",
-                received=f"{type(error).__name__}: {message}",
+                received=f"{type(error).__name__}: {message or 'no message'}",
                 fix="eyetune fit-check names the layers that a board cannot run, and replacements.",
             ) from None
     return bytes(content) if with_names else compact(bytes(content))

@@ -242,11 +242,22 @@ class _Folder:
                 index = self.add(Node(name, Kind.AVERAGE, inputs, shape, layer))
             case "Add" | "Concatenate":
                 index = self.add_merge(name, layer, inputs, shape)
+            case "Flatten" | "Reshape" if is_only_reader and self.nodes[inputs[0]].activation == "elu":
+                index = self.add_before(inputs[0], Node(name, Kind.SELECTION, inputs, shape, layer))
             case _ if kind in _SELECTIONS:
                 index = self.add(Node(name, Kind.SELECTION, inputs, shape, layer))
             case _:
                 index = self.add_activation(name, layer, inputs, shape, _activation(layer, name))
         return index
+
+    def add_before(self, index: int, reshaped: Node) -> int:
+        """Add a node that reshapes values before their activation, and return the latter's index.
+
+        That computes the same. The converter loses the range of an ELU that is reshaped.
+        """
+        activation = self.nodes[index]
+        source = self.add(replace(reshaped, inputs=activation.inputs))
+        return self.add(replace(activation, inputs=(source,), shape=reshaped.shape))
 
     def add_weighted(
         self, name: str, layer: Any, inputs: tuple[int, ...], shape: tuple[int, ...]
