@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from eyetune._stderr import silenced
 from eyetune.device.estimate.tflite_parser import parse
 from eyetune.device.export.int8_values import Images, OnImage, Scores, as_int8, no_progress
-from eyetune.errors import UsageError
+from eyetune.errors import BoardError, UsageError
 from eyetune.values.pixels import PixelRange, scaled_pixels
 from eyetune.values.versions import library_versions
 
@@ -101,13 +101,24 @@ class LiteRTInterpreter:
         Args:
             images: Pixels, uint8 of shape (N, height, width, channels).
             on_image: Called after each image with the number of images that are done.
+
+        Raises:
+            BoardError: A kernel refuses the values, as that of an int8 division, which softsign
+                needs, refuses each divisor that is stored as the byte 0, whatever it stands for.
         """
         (model_input,) = self._interpreter.get_input_details()
         (model_output,) = self._interpreter.get_output_details()
         rows = []
         for number, image in enumerate(as_int8(images), start=1):
             self._interpreter.set_tensor(model_input["index"], image[np.newaxis])
-            self._interpreter.invoke()
+            try:
+                self._interpreter.invoke()
+            except RuntimeError as error:
+                raise BoardError(
+                    "LiteRT cannot run the int8 network, so its accuracy cannot be measured.",
+                    received=" ".join(str(error).split())[:_MAX_SHOWN],
+                    fix="Train it with another activation: tanh in place of softsign, for example.",
+                ) from None
             rows.append(self._interpreter.get_tensor(model_output["index"])[0])
             on_image(number)
         return np.array(rows, np.int8)
