@@ -116,6 +116,7 @@ WITH_FIXED_RANGE = ("softmax", "sigmoid", "tanh")
 _OTHER_NAMES = {"swish": "silu", "hard_swish": "hard_silu"}
 _SELECTIONS = ("MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape",
                "ZeroPadding2D", "Cropping2D")  # fmt: skip
+_RESHAPES = ("Flatten", "Reshape")
 _ACTIVATION_LAYERS = {"LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
 _VANISHING = ("Dropout", "GaussianDropout", "GaussianNoise", "Identity", "SpatialDropout2D",
               "AlphaDropout", "ActivityRegularization")  # fmt: skip
@@ -242,10 +243,11 @@ class _Folder:
                 index = self.add(Node(name, Kind.AVERAGE, inputs, shape, layer))
             case "Add" | "Concatenate":
                 index = self.add_merge(name, layer, inputs, shape)
-            case "Flatten" | "Reshape" if is_only_reader and self.nodes[inputs[0]].activation == "elu":
-                index = self.add_before(inputs[0], Node(name, Kind.SELECTION, inputs, shape, layer))
             case _ if kind in _SELECTIONS:
-                index = self.add(Node(name, Kind.SELECTION, inputs, shape, layer))
+                node = Node(name, Kind.SELECTION, inputs, shape, layer)
+                is_reshaped_elu = kind in _RESHAPES and self.nodes[inputs[0]].activation == "elu"
+                is_moved = is_reshaped_elu and is_only_reader
+                index = self.add_before(inputs[0], node) if is_moved else self.add(node)
             case _:
                 index = self.add_activation(name, layer, inputs, shape, _activation(layer, name))
         return index
