@@ -175,6 +175,10 @@ def test_export_of_a_tflite_file_keeps_it(
     assert manifest.int8_validation_accuracy == exported.manifest.int8_validation_accuracy
     assert (manifest.float_validation_accuracy, export.accuracy_drop) == (None, None)
     assert manifest.arena_bytes == exported.manifest.arena_bytes
+    value = export.to_json()
+    low, high = value["int8_validation_accuracy_interval"]
+    assert 0 <= low <= value["int8_validation_accuracy"] <= high <= 1
+    assert "float_validation_accuracy_interval" not in value
     assert "The int8 network on 20 validation images" in (folder / "report.html").read_text()
     assert "| float |" not in (folder / "MODEL_CARD.md").read_text()
     assert et.verify(folder, progress=False).confusion == verified.confusion

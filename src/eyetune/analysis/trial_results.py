@@ -10,6 +10,7 @@ from eyetune.analysis.metrics import wilson_interval
 from eyetune.records.study import Objective
 from eyetune.records.trial import Execution, Rung, TrialRecord
 from eyetune.values.int8_accuracy import Int8Accuracy
+from eyetune.values.renamed_keys import with_current_names
 
 TIMES = ("latency_ms", "fps")  # predicted, for an image on the board
 _INT8 = "int8_accuracy"
@@ -86,6 +87,26 @@ def uncertainty_notes(
             parts.append(_int8_note(trials))
         notes[objective.name] = "; ".join(filter(None, parts))
     return {name: note for name, note in notes.items() if note}
+
+
+def cost_texts(trial: TrialRecord) -> dict[str, str]:
+    """Return the costs of a trial's network as text, by their names; times have their errors.
+
+    Example:
+        >>> from eyetune.records.trial import TrialState
+        >>> costs = {"flash_bytes": 93_408, "latency_ms": 222.2, "latency_error_ms": 77.8}
+        >>> trial = TrialRecord(number=0, state=TrialState.COMPLETE, values={}, network=costs)
+        >>> cost_texts(trial)
+        {'flash_bytes': '93,408', 'latency_ms': '222 ± 78 ms'}
+    """
+    network = with_current_names(trial.network)
+    return {
+        name: _with_uncertainty(name, value, network, None, 0.0)
+        if name in TIMES
+        else f"{value:,.10g}"
+        for name, value in network.items()
+        if name != "latency_error_ms"
+    }
 
 
 def trial_json(trial: TrialRecord, objectives: Sequence[Objective]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.analysis.guessing import guessing_accuracy
-from eyetune.analysis.metrics import evaluate
+from eyetune.analysis.metrics import evaluate, wilson_interval
 from eyetune.api.export_notes import export_notes
 from eyetune.api.export_report import draw_training, write_report
 from eyetune.api.export_source import (
@@ -91,9 +91,20 @@ class Export(Summarized):
 
     def to_json(self) -> dict[str, Any]:
         """Return the export as JSON values."""
+        manifest, num_images = self.manifest, self.manifest.validation_images
+        accuracies = {
+            "float_validation_accuracy": manifest.float_validation_accuracy,
+            "int8_validation_accuracy": manifest.int8_validation_accuracy,
+        }
+        intervals = {
+            f"{name}_interval": list(wilson_interval(round(accuracy * num_images), num_images))
+            for name, accuracy in accuracies.items()
+            if accuracy is not None
+        }
         return {
             "folder": str(self.folder),
-            **export_folder.as_values(self.manifest),
+            **export_folder.as_values(manifest),
+            **intervals,
             "notes": list(self.notes),
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eyetune.cli.tables import plain_table, styled_state
+from eyetune.cli.tables import key_value_table, plain_table, styled_state
 from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         record: The study of the trial.
         trial: The trial.
     """
-    from eyetune.analysis.trial_results import objectives_text
+    from eyetune.analysis.trial_results import cost_texts, objectives_text, uncertainty_notes
     from eyetune.values.numbers import count_text, duration
 
     result = objectives_text(record.settings.objectives, trial) or "no result"
@@ -166,7 +166,10 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         *_rungs(record, trial),
         *_executions(record, trial),
     ]
-    shown += [f"{escape(name)}: {value:,.10g}" for name, value in trial.network.items()]
+    if trial.network:
+        shown += ["[italic]Network[/italic]", key_value_table(cost_texts(trial))]
+    notes = uncertainty_notes(record.settings.objectives, [trial])
+    shown += [f"{escape(name)}: {note}" for name, note in notes.items()]
     shown += [f"[yellow]Infeasible:[/yellow] {escape_lines(reason)}" for reason in trial.infeasible]
     if trial.error:
         shown += ["", f"[red]Failed:[/red] {escape_lines(trial.error.strip())}"]

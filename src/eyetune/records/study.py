@@ -50,7 +50,12 @@ class Constraint(JsonModel):
     limit: float
 
     def __str__(self) -> str:
-        return f"{self.name} {self.sign} {self.limit:,.10g}".replace(",", "")
+        return self.text.replace(",", "")  # as --constraint takes it
+
+    @property
+    def text(self) -> str:
+        """The constraint as people read it, for example "parameters < 200,000"."""
+        return f"{self.name} {self.sign} {self.limit:,.10g}"
 
     @property
     def is_upper(self) -> bool:

@@ -14,6 +14,7 @@ from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.json_model import JsonModel
 from eyetune.values.numbers import count_text
 from eyetune.values.record_ids import RecordId
+from eyetune.values.renamed_keys import with_current_names
 from eyetune.values.summary import Summarized, Summary
 
 
@@ -209,7 +210,8 @@ class TrialRecord(Summarized, JsonModel):
         rows = {"result": self._result_text, "run": self.run or ""}
         rows = {name: text for name, text in rows.items() if text}
         rows |= {name: setting_text(value) for name, value in self.all_values.items()}
-        rows |= {name: _cost_text(value) for name, value in self.network.items()}
+        costs = with_current_names(self.network)
+        rows |= {name: _cost_text(value) for name, value in costs.items()}
         return Summary(rows, sentences=tuple(filter(None, (*self.infeasible, self.error))))
 
     @property

@@ -271,8 +271,8 @@ def smaller_when_converted(
         ]
     limit, _ = violations(limits, costs)[0]
     raise UsageError(
-        f"The converted network does not keep {limit}, although its computed size does.",
-        expected=limit,
+        f"The converted network does not keep {limit.text}, although its computed size does.",
+        expected=limit.text,
         received=f"{costs[limit.name]:,.10g} after the conversion",
         fix="Name a lower limit.",
     )
@@ -355,7 +355,7 @@ def _too_small(violated: Sequence[tuple[Constraint, float]], smallest: Candidate
     if limit.name == _ARENA:
         fix = "Raise the limit, or train with smaller images or an earlier stride and shrink that."
     return UsageError(
-        f"No number of channels keeps {limit}.",
+        f"No number of channels keeps {limit.text}.",
         expected=f"a limit that this network can reach with a channel in each layer ({limit.name})",
         received=f"{smallest.costs[limit.name]:,.10g} with as few channels as possible",
         fix=fix,

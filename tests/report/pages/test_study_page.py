@@ -151,7 +151,7 @@ def test_method_and_commands_follow_the_study(tree: Element) -> None:
         "val_accuracy",
         "TPE",
         "Hyperband",
-        "parameters < 400000",
+        "parameters < 400,000",
         "2 workers",
         "60 trials",
     ):

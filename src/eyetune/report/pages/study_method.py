@@ -46,7 +46,7 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
             " best one on validation data."
         )
     paragraphs += _estimates(record, trials)
-    limits = [str(constraint) for constraint in settings.constraints]
+    limits = [constraint.text for constraint in settings.constraints]
     if settings.board:
         limits.append(f"the board {settings.board}")
     if limits:
