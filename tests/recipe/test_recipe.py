@@ -27,6 +27,7 @@ from eyetune.recipe import (
     Recipe,
     parse_edits,
 )
+from eyetune.recipe.changes import recipe_changes
 from eyetune.recipe.image_sections import CAMERA_SHARE
 from eyetune.recipe.sections import WITH_MOMENTUM
 
@@ -536,6 +537,18 @@ def test_edit_can_remove_all_dense_layers() -> None:
     recipe = Recipe().with_({"model.dense": []})
     assert recipe.model.dense == ()
     assert Recipe().difference(recipe) == {"model.dense.0.units": (64, None)}
+
+
+def test_edits_remove_what_a_comparison_of_recipes_shows_as_none() -> None:
+    start = Recipe().with_({"model.blocks": [8, 16, 32]})
+    smaller = start.with_({"model.blocks": [8, 24], "model.dense": []})
+    texts = [change.text for change in recipe_changes(start, smaller)]
+    assert {"model.blocks.2=none", "model.dense.0=none"} < set(texts)
+    assert start.with_(parse_edits(texts)) == smaller
+    last_two = parse_edits(["model.blocks.1=none", "model.blocks.2=none", "model.dense=none"])
+    assert start.with_(last_two) == start.with_({"model.blocks": [8], "model.dense": []})
+    with pytest.raises(RecipeError, match="no model"):
+        start.with_(parse_edits(["model.blocks.3=none"]))
 
 
 def test_with_does_not_change_the_given_edits() -> None:

@@ -12,6 +12,7 @@ from eyetune.errors import RecipeError, nearest
 # Besides its own error (a ValueError), tomllib passes on Python's errors for integers of too many
 # digits and for deep nesting.
 NOT_TOML = (ValueError, RecursionError)
+_REMOVED = "none"  # as `value_text` writes an element that one of two recipes lacks
 
 
 def parse_edits(texts: Iterable[str]) -> dict[str, Any]:
@@ -87,7 +88,8 @@ def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
         values: Changed in place; may lack sections.
         full: Every value of the recipe, from which missing lists are taken.
         path: Names and indices, separated by dots.
-        value: The new value.
+        value: The new value; "none" empties a list and marks an element of one for
+            `without_removed`.
 
     Raises:
         RecipeError: The full recipe has no such path.
@@ -97,6 +99,10 @@ def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
     for depth, name in enumerate(names):
         key = _key(full, name, path, ".".join(names[:depth]))
         if depth == len(names) - 1:
+            if value == _REMOVED and isinstance(full[key], list | tuple):
+                value = []
+            elif value == _REMOVED and isinstance(node, list):
+                value = None
             node[key] = value
             return
         full = full[key]
@@ -106,6 +112,22 @@ def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
         elif isinstance(node[key], tuple):
             node[key] = list(node[key])
         node = node[key]
+
+
+def without_removed(value: Any) -> Any:
+    """Return nested plain values without the elements of lists that `put` has marked.
+
+    Example:
+        >>> values = {"blocks": [16, 32]}
+        >>> put(values, {"blocks": [16, 32]}, "blocks.1", "none")
+        >>> without_removed(values)
+        {'blocks': [16]}
+    """
+    if isinstance(value, dict):
+        return {key: without_removed(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [without_removed(child) for child in value if child is not None]
+    return value
 
 
 def _key(node: Any, name: str, path: str, parent: str) -> str | int:

@@ -34,7 +34,7 @@ from eyetune.recipe.earlier_recipes import (
     recorded_data,
     recorded_recipe,
 )
-from eyetune.recipe.edits import leaves, put
+from eyetune.recipe.edits import leaves, put, without_removed
 from eyetune.recipe.image_sections import AugmentSection, DataSection
 from eyetune.recipe.known_networks import known_network
 from eyetune.recipe.model_section import ModelSection
@@ -227,7 +227,7 @@ class Recipe(Section):
         values = self.model_dump(exclude_unset=True)
         for path, value in paths.items():
             put(values, self.model_dump(), path, value)
-        return Recipe.make(values, origin="the edited recipe")
+        return Recipe.make(without_removed(values), origin="the edited recipe")
 
     def to_toml(self, *, comments: bool = False) -> str:
         """Return the recipe as TOML with every value.
