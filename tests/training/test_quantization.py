@@ -76,6 +76,12 @@ def test_quantized_stage_comes_last_with_a_falling_rate(whole: Fitted) -> None:
     assert 0.01 / 100 > rates[1] > rates[2]
 
 
+def test_start_of_the_quantized_stage_is_announced(tmp_path: Path) -> None:
+    lines: list[str] = []
+    train(tmp_path, stop_after=2, on_note=lines.append, on_epoch=lambda _: lines.append("epoch"))
+    assert lines == ["epoch", "Training with the rounding of int8, 2 epochs ...", "epoch"]
+
+
 def test_quantized_validation_is_that_of_int8(whole: Fitted) -> None:
     fake = fake_quantized(whole, DATASET.validation)
     labels = DATASET.validation.labels

@@ -42,6 +42,7 @@ from eyetune.training.pipeline import (
 from eyetune.training.prepared_network import PreparedNetwork
 from eyetune.training.stages import Stage, compiled, shown_model, stages
 from eyetune.values.history import Epoch, History, Progress
+from eyetune.values.numbers import count_text
 from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -177,8 +178,8 @@ def fit(
         on_epoch: Called with each whole epoch after its checkpoint is written; on resume first with
             the epochs of the checkpoint.
         on_progress: Called after every few batches.
-        on_note: Called with a line of text while something before the first epoch takes long, and
-            if a callback ends the training.
+        on_note: Called with a line of text while something before the first epoch takes long, at
+            the start of each stage but the first, and if a callback ends the training.
         log_name: Subfolder of the logs of a user's TensorBoard callback. Default: the name of the
             folder.
         callbacks: The user's Keras callbacks, from `checked_callbacks`. They see all stages, and
@@ -212,7 +213,9 @@ def fit(
     user = RecipeCallbacks(callbacks, stored.state if stored else {})
     for epoch in stored.history if stored else ():
         on_epoch(epoch)
-    history, ending = _fit_stages(training, folder, stored, stop_after, on_epoch, on_progress, user)
+    history, ending = _fit_stages(
+        training, folder, stored, stop_after, on_epoch, on_progress, on_note, user
+    )
     if user.ended and not should_stop(history, prepared.recipe.fit):
         num_epochs = prepared.recipe.fit.total_epochs
         on_note(f"A callback ended the training after epoch {len(history)} of {num_epochs}.")
@@ -266,6 +269,7 @@ def _fit_stages(
     stop_after: int | None,
     on_epoch: Callable[[Epoch], None],
     on_progress: Callable[[Progress], None],
+    on_note: Callable[[str], None],
     user: RecipeCallbacks,
 ) -> tuple[History, Ending]:
     """Train one stage after the other; return the history and why it ended."""
@@ -288,6 +292,9 @@ def _fit_stages(
         )
         watcher.ended = user.ended
         if len(history) < stage.end and not watcher.stops:
+            if stage.description:
+                num_epochs = count_text(stage.end - len(history), "epoch")
+                on_note(f"{stage.description}, {num_epochs} ...")
             interrupted = _fit_stage(training, stage, model, watcher, user)
             history = watcher.history
             if interrupted:

@@ -41,6 +41,13 @@ class Stage:
     trainable_from: str = ""
     quantized: bool = False
 
+    @property
+    def description(self) -> str:
+        """What it does, for a line of text; "" for the first stage, which needs none."""
+        if self.quantized:
+            return "Training with the rounding of int8"
+        return f"Fine-tuning from layer {self.trainable_from}" if self.trainable_from else ""
+
     def leads_to(self, num_epochs: int) -> bool:
         """Return whether a checkpoint with this number of epochs was written in this stage."""
         return self.start < num_epochs <= self.end
