@@ -164,7 +164,7 @@ def _removed_on_failure(workspace: Workspace, study_id: str) -> Iterator[None]:
 def _start_workers(executor: Executor, *, progress: bool) -> None:
     """Let all workers load Keras at once, while the first one also reads the space."""
     num_workers = count_text(executor.num_workers, "worker")
-    note = f"Starting {num_workers}, which load Keras ..."
+    note = f"Starting {num_workers} and loading Keras ..."
     if executor.is_in_process:
         warnings.warn(COSTS, EyetuneWarning, stacklevel=4)
         note = "Loading Keras ..."

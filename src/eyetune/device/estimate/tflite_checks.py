@@ -151,7 +151,7 @@ def _check_not_float(
         "The .tflite model is a float model; a board needs int8.",
         expected="a full-integer int8 model",
         received=f"{origin}: {tensor.name} is {tensor.kind.lower()}",
-        fix="Export the run with eyetune export, or fit-check the .keras file that it comes from.",
+        fix="Name the run or the .keras file that it comes from instead: eyetune converts it.",
     )
 
 

@@ -98,7 +98,7 @@ def check_ports(model: TfliteModel, pixels: Pixels = "auto") -> None:
         raise BoardError(
             "The input of the .tflite model does not match the bytes of a camera.",
             expected=f"int8 with {' or '.join(map(_port_text, ranges))}",
-            received=f"{given.dtype} with scale {given.scale:g} and zero point {given.zero_point}",
+            received=_received_text(given),
             fix="Convert the network with int8 input, from images that are only divided or "
             "shifted: eyetune export NETWORK.keras --format tflite --data NAME|PATH.",
         )
@@ -161,6 +161,12 @@ def _takes_bytes(scale: float, zero_point: int, pixels: Pixels) -> bool:
     level = (high - low) / 255
     darkest, lightest = scale * (-128 - zero_point), scale * (127 - zero_point)
     return max(abs(darkest - low), abs(lightest - high)) < _MAX_LEVELS * level
+
+
+def _received_text(given: Port) -> str:
+    if not given.scale:
+        return f"{given.dtype}, not quantized"
+    return f"{given.dtype} with scale {given.scale:g} and zero point {given.zero_point}"
 
 
 def _port_text(pixels: PixelRange) -> str:
