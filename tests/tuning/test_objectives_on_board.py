@@ -13,6 +13,8 @@ import pytest
 from eyetune.api.fit_check import fit_check
 from eyetune.api.study import Study
 from eyetune.device.boards.profiles import load_board
+from eyetune.device.estimate.footprint import footprint
+from eyetune.models.build import build
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import Budget, Objective, SchedulerSettings, StudySettings
@@ -153,6 +155,17 @@ def test_networks_that_are_too_slow_are_infeasible(tmp_path: Path) -> None:
         assert reason.value is not None
         assert reason.value >= limit
     assert all(trial.network["latency_ms"] < limit for trial in study.trials if trial.rungs)
+
+
+def test_arena_of_a_trial_includes_the_scratch_memory_of_the_board() -> None:
+    """ESP-NN copies weights and inputs on the ESP32-S3."""
+    recipe = RECIPE.with_({"model.blocks": [{"filters": 12}, {"filters": 16}]})
+    board = load_board("esp32-s3-eye")
+    images = tiny_dataset()
+    arena_bytes = inspect(recipe, images, with_footprint=True, board=board).costs["arena_bytes"]
+    needs = footprint(build(recipe.model, images.image_shape, images.num_classes))
+    assert needs.arena_on(board).scratch_bytes > 0
+    assert arena_bytes == needs.arena_bytes_on(board) > needs.arena_bytes
 
 
 def test_int8_accuracy_is_measured_at_each_rung(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import keras
 import pytest
+from keras import layers
 
 from eyetune.device.estimate.footprint import Footprint, footprint
 from eyetune.device.export import tflm
@@ -20,7 +22,7 @@ FILE = Path(__file__).parent / "measured_footprints.json"
 MEASURED = {
     network["number"]: network for network in json.loads(FILE.read_text("utf-8"))["networks"]
 }
-LARGE = 20_000  # bytes of flash
+LARGE, FEW = 20_000, 400  # bytes of flash
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,18 @@ def test_estimates_hold_their_bounds_on_new_networks(estimates: dict[int, Footpr
     for number, needs in judged.items():
         measured = MEASURED[number]
         arena_bytes = measured["head_bytes"] + measured["tail_bytes"]
-        flash_error = abs(needs.flash_bytes / measured["flash_bytes"] - 1)
+        flash_bytes = measured["flash_bytes"]
+        bound = 0.02 * flash_bytes if flash_bytes >= LARGE else max(0.05 * flash_bytes, FEW)
         assert needs.head_bytes == measured["head_bytes"], number
         assert abs(needs.arena_bytes / arena_bytes - 1) <= 0.03, number
-        assert flash_error <= (0.02 if measured["flash_bytes"] >= LARGE else 0.05), number
+        assert abs(needs.flash_bytes - flash_bytes) <= bound, number
+
+
+def test_the_bound_holds_for_the_smallest_files() -> None:
+    """Here a difference of some bytes, such as names and alignment, is more than 5%."""
+    stack = [layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2)]
+    model = keras.Sequential(stack)
+    assert abs(footprint(model).flash_bytes - measured_footprint(model).flash_bytes) <= FEW
 
 
 def test_networks_of_no_use_are_not_judged(estimates: dict[int, Footprint]) -> None:
