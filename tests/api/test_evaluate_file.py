@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import eyetune as et
@@ -35,6 +36,22 @@ def test_evaluate_file_runs_the_int8_network(trained: Run, archive: Path, tmp_pa
     result = et.evaluate_file(tmp_path / "int8.tflite", archive, progress=False)
     assert (result.dtype, result.pixels) == ("int8", "0-1")
     assert result.evaluation.accuracy == pytest.approx(trained.test_accuracy, abs=0.11)
+
+
+def test_evaluate_file_of_a_network_for_wide_images_takes_arrays(
+    archive: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "network.keras"
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
+    keras.Sequential([keras.Input((8, 16, 3)), *layers]).save(path)
+    with pytest.raises(DataError) as caught:
+        et.evaluate_file(path, archive, progress=False)
+    assert "8 x 16 x 3 (x_train" in (caught.value.fix or "")
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 16, 3), np.uint8)
+    arrays = tmp_path / "arrays.npz"
+    labels = np.arange(24) % 3
+    np.savez(arrays, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    assert et.evaluate_file(path, arrays, progress=False).evaluation.num_images == 24
 
 
 def test_evaluate_file_refuses_images_that_do_not_match(

@@ -75,10 +75,15 @@ def images_for(network: ModelFile, data: str | Path, split: str) -> Dataset:
     """
     dataset = load_data(Recipe(data=section_for(network, data)))
     if dataset.image_shape != network.input_shape:
+        height, width, _ = network.input_shape
+        expected = " x ".join(map(str, network.input_shape))
+        folder = "a folder of photos, which become square, or " if height == width else ""
         raise DataError(
             "The network is for images of another shape.",
-            expected=" x ".join(map(str, network.input_shape)),
+            expected=expected,
             received=f"{' x '.join(map(str, dataset.image_shape))} in {dataset.source}",
+            fix=f"Name {folder}a .npz file with images of {expected} (x_train, y_train, x_test, "
+            "y_test).",
         )
     if dataset.num_classes != network.num_classes:
         raise DataError(
