@@ -25,6 +25,7 @@ from eyetune.device.export.export_folder import (
     changed_files,
     read_manifest,
 )
+from eyetune.device.export.export_text import export_rows
 from eyetune.device.export.model_card import model_card
 from eyetune.device.export.quantize import quantize
 from eyetune.device.export.verify import Verification
@@ -101,9 +102,11 @@ def test_model_card_states_accuracy_and_limits(exported: et.Export, verified: Ve
     card = (exported.folder / "MODEL_CARD.md").read_text()
     for text in (verified.judgement.text, str(verified.conclusion), "airplane"):
         assert text in card
-    assert f"{exported.manifest.arena_bytes:,} bytes" in card
+    rows = export_rows(exported.manifest)
+    assert rows["tensor arena"] in card
     before = model_card(exported.manifest)
     assert "Not verified yet" in before
+    assert rows["accuracy in int8"] in before
     evil = exported.manifest.model_copy(update={"label": "a|b <script>\n# c"})
     assert model_card(evil).startswith("# a\\|b \\<script\\> \\# c for ")
 
@@ -180,7 +183,7 @@ def test_export_of_a_tflite_file_keeps_it(
     assert 0 <= low <= value["int8_validation_accuracy"] <= high <= 1
     assert "float_validation_accuracy_interval" not in value
     assert "The int8 network on 20 validation images" in (folder / "report.html").read_text()
-    assert "| float |" not in (folder / "MODEL_CARD.md").read_text()
+    assert "| accuracy in float |" not in (folder / "MODEL_CARD.md").read_text()
     assert et.verify(folder, progress=False).confusion == verified.confusion
 
 

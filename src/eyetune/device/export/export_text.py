@@ -11,16 +11,26 @@ from eyetune.values.pixels import pixels_text
 
 def export_rows(manifest: Manifest) -> dict[str, str]:
     """Return the accuracies, sizes and time of an export as texts, by name."""
-    board = manifest.board
-    is_internal = manifest.arena_bytes <= board.arena_bytes
-    available = board.arena_bytes if is_internal else board.psram_bytes
-    arena = f"{manifest.arena_bytes:,} of {available:,} bytes"
     rows = {
         **accuracy_rows(
             manifest.float_validation_accuracy,
             manifest.int8_validation_accuracy,
             manifest.validation_images,
         ),
+        **footprint_rows(manifest),
+    }
+    if manifest.source_file is not None:
+        rows["pixels"] = f"from {pixels_text(manifest.source_file.pixels)}"
+    return rows | _unknown_rows(manifest)
+
+
+def footprint_rows(manifest: Manifest) -> dict[str, str]:
+    """Return the sizes, the work and the time of an export as texts, by name."""
+    board = manifest.board
+    is_internal = manifest.arena_bytes <= board.arena_bytes
+    available = board.arena_bytes if is_internal else board.psram_bytes
+    arena = f"{manifest.arena_bytes:,} of {available:,} bytes"
+    rows = {
         "flash": f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes",
         "tensor arena": f"{arena}, {_arena_source(manifest)}",
         "multiply-accumulates": f"{manifest.macs:,} MACs",
@@ -29,9 +39,7 @@ def export_rows(manifest: Manifest) -> dict[str, str]:
     if manifest.latency_ms is not None and manifest.latency_error_ms is not None:
         time = latency_text(manifest.latency_ms, manifest.latency_error_ms)
         rows["time per image"] = f"{time}, predicted"
-    if manifest.source_file is not None:
-        rows["pixels"] = f"from {pixels_text(manifest.source_file.pixels)}"
-    return rows | _unknown_rows(manifest)
+    return rows
 
 
 def accuracy_rows(

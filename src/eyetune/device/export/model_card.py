@@ -11,12 +11,11 @@ import numpy as np
 
 from eyetune.analysis.class_metrics import (
     ClassMetrics,
-    accuracy_share,
     balanced_accuracy,
     class_metrics,
 )
-from eyetune.analysis.trial_results import latency_text
 from eyetune.device.export.export_folder import Manifest
+from eyetune.device.export.export_text import accuracy_rows, footprint_rows
 from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.unknown_text import guarantee_text, refused
 from eyetune.device.export.verify import Verification
@@ -46,7 +45,7 @@ def model_card(manifest: Manifest, verification: Verification | None = None) -> 
         *_accuracy(manifest, verification),
         *_unknown(manifest.unknown),
         "## Memory and time",
-        _table(("", ""), _footprint(manifest)),
+        _table(("", ""), footprint_rows(manifest).items()),
         "## Training",
         *_training(manifest),
         "## Versions",
@@ -81,22 +80,16 @@ def _unknown(report: UnknownReport | None) -> list[str]:
 def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str]:
     if verification is None:
         num_images = manifest.validation_images
-        rows = []
-        for name, accuracy in (
-            ("float", manifest.float_validation_accuracy),
-            ("int8", manifest.int8_validation_accuracy),
-        ):
-            if accuracy is None:
-                continue
-            share = accuracy_share(accuracy, num_images)
-            rows.append((name, share.text(digits=2)))
+        rows = accuracy_rows(
+            manifest.float_validation_accuracy, manifest.int8_validation_accuracy, num_images
+        )
         use = "on which choices were based"
         if manifest.source_file is not None:
             use = "on some of which the network may have been trained"
         return [
             f"On {num_images:,} validation images, {use}, with 95% intervals. Not verified yet: "
             "`eyetune verify FOLDER` measures it on test images.",
-            _table(("network", "accuracy"), rows),
+            _table(("", ""), rows.items()),
         ]
     confusion = np.array(verification.confusion)
     balanced = balanced_accuracy(confusion).text()
@@ -118,24 +111,6 @@ def _class_rows(names: Sequence[str], metrics: Sequence[ClassMetrics]) -> list[t
     for name, each in zip(names, metrics, strict=True):
         shares = (each.recall, each.precision, each.f1)
         rows.append((name, f"{each.num_images:,}", *(share.text() for share in shares)))
-    return rows
-
-
-def _footprint(manifest: Manifest) -> list[tuple[str, str]]:
-    how = "measured" if manifest.arena_is_measured else "predicted"
-    if manifest.arena_scratch_bytes:
-        scratch = f"{manifest.arena_scratch_bytes:,} of them computed for ESP-NN's kernels"
-        how = f"{scratch}, the rest {how}"
-    board = manifest.board
-    rows = [
-        ("flash", f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes"),
-        ("tensor arena", f"{manifest.arena_bytes:,} bytes, {how}"),
-        ("multiply-accumulates (MACs)", f"{manifest.macs:,} per image"),
-    ]
-    if manifest.latency_ms is not None and manifest.latency_error_ms is not None:
-        time = latency_text(manifest.latency_ms, manifest.latency_error_ms)
-        rows.append(("time", f"{time} per image, predicted"))
-    rows.append(("operators", ", ".join(manifest.operators)))
     return rows
 
 
