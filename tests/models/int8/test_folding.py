@@ -12,7 +12,7 @@ from keras import layers
 
 from eyetune.errors import BoardError
 from eyetune.models.int8.equalization import equalized
-from eyetune.models.int8.folding import fold, put_back
+from eyetune.models.int8.folding import Kind, fold, put_back
 from eyetune.models.int8.layers import folded_model
 from eyetune.models.int8.observation import observe
 from eyetune.recipe import ModelSection
@@ -82,6 +82,41 @@ def test_fold_names_the_layer_that_it_does_not_know(layer: Any, name: str) -> No
     with pytest.raises(BoardError) as caught:
         fold(model)
     assert caught.value.received == f"{name} in odd"
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_readers_are_counted_through_layers_that_vanish(is_nested: bool) -> None:
+    """Normalization is folded into a convolution, unless something else reads the convolution."""
+    image = layers.Input((12, 12, 3))
+    convolved = layers.Conv2D(3, 3, name="conv")(image)
+    normalization = layers.BatchNormalization(name="odd", beta_initializer="ones")
+    stack = [layers.Input((10, 10, 3)), layers.Dropout(0.5), normalization]
+    if is_nested:
+        normalized = keras.Sequential(stack)(convolved)
+    else:
+        normalized = normalization(layers.Dropout(0.5)(convolved))
+    alone = keras.Model(image, layers.Dense(2)(layers.Flatten()(normalized)))
+    np.testing.assert_allclose(predicted(folded_model(fold(alone))), predicted(alone), atol=1e-5)
+    both = layers.Add()([normalized, convolved])
+    with pytest.raises(BoardError) as caught:
+        fold(keras.Model(image, layers.Dense(2)(layers.Flatten()(both))))
+    assert "BatchNormalization" in (caught.value.received or "")
+
+
+@pytest.mark.parametrize("is_read_twice", [False, True])
+def test_elu_is_computed_after_a_reshape_that_alone_reads_it(is_read_twice: bool) -> None:
+    image = layers.Input((12, 12, 3))
+    values = layers.Conv2D(2, 1, activation="elu", name="conv")(image)
+    outputs = layers.Dense(2)(layers.Flatten()(layers.Dropout(0.5)(values)))
+    if is_read_twice:
+        pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 1)(values))
+        outputs = layers.Add()([outputs, pooled])
+    model = keras.Model(image, outputs)
+    network = fold(model)
+    np.testing.assert_allclose(predicted(folded_model(network)), predicted(model), atol=1e-5)
+    kinds = [node.kind for node in network.nodes]
+    assert (kinds.index(Kind.SELECTION) < kinds.index(Kind.ACTIVATION)) is not is_read_twice
+    assert len({node.name for node in network.nodes}) == len(network.nodes)
 
 
 def test_fold_refuses_a_layer_that_is_used_twice() -> None:

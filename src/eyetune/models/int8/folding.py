@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +147,7 @@ def fold(model: keras.Model, pixels: PixelRange = "0-1") -> FoldedNetwork:
             expected="a sequential or functional model with one input and one output",
             received=type(model).__name__,
         )
-    folder = _Folder()
+    folder = _Folder(_Readers.of(functional))
     shape = _shape(functional.inputs[0])
     folder.add(Node("image", Kind.INPUT, (), shape, None))
     output = folder.add_model(functional, 0, "")
@@ -186,9 +186,46 @@ def _neutralize(layer: Any, bias: Floats) -> None:
 
 
 @dataclass
+class _Readers:
+    """Counts the layers that read each tensor, whatever vanishes or is nested in between."""
+
+    sources: dict[int, int] = field(default_factory=dict)  # the first tensor with the same values
+    counts: Counter[int] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, functional: Any) -> Self:
+        readers = cls()
+        readers.add_model(functional)
+        readers.counts[readers.source(functional.outputs[0])] += 1
+        return readers
+
+    def source(self, tensor: Any) -> int:
+        return self.sources.get(id(tensor), id(tensor))
+
+    def add_model(self, functional: Any) -> None:
+        import keras
+
+        for call in nodes_in_order(functional):
+            layer, given = call.operation, [self.source(tensor) for tensor in call.input_tensors]
+            nested = functional_model(layer) if isinstance(layer, keras.Model) else None
+            if nested is not None:
+                self.sources[id(nested.inputs[0])] = given[0]
+                self.add_model(nested)
+                self.sources[id(call.outputs[0])] = self.source(nested.outputs[0])
+            elif _vanishes(layer):
+                self.sources[id(call.outputs[0])] = given[0]
+            else:
+                self.counts.update(given)
+
+    def has_one(self, tensor: Any) -> bool:
+        return self.counts[self.source(tensor)] == 1
+
+
+@dataclass
 class _Folder:
     """Collects nodes and weights while a model is walked through."""
 
+    readers: _Readers
     nodes: list[Node] = field(default_factory=list)
     weights: dict[int, Weights] = field(default_factory=dict)
     layers: set[int] = field(default_factory=set)
@@ -201,11 +238,8 @@ class _Folder:
         """Add the nodes of a functional model, and return the index of its output."""
         import keras
 
-        calls = list(nodes_in_order(functional))
-        uses = Counter(id(tensor) for call in calls for tensor in call.input_tensors)
-        uses.update(id(tensor) for tensor in functional.outputs)
         indices = {id(functional.inputs[0]): image}
-        for call in calls:
+        for call in nodes_in_order(functional):
             layer = call.operation
             name = f"{prefix}{layer.name}"
             inputs = tuple(indices[id(tensor)] for tensor in call.input_tensors)
@@ -215,7 +249,7 @@ class _Folder:
                     raise _unknown(name, layer)
                 index = self.add_model(nested, inputs[0], f"{name}/")
             else:
-                is_only_reader = uses[id(call.input_tensors[0])] == 1
+                is_only_reader = self.readers.has_one(call.input_tensors[0])
                 index = self.add_layer(name, layer, inputs, _shape(call.outputs[0]), is_only_reader)
             indices[id(call.outputs[0])] = index
         return indices[id(functional.outputs[0])]
@@ -230,7 +264,7 @@ class _Folder:
     ) -> int:
         """Add the nodes of a layer, and return the index of its output."""
         kind = type(layer).__name__
-        if kind in _VANISHING or kind.startswith("Random"):
+        if _vanishes(layer):
             return inputs[0]
         if getattr(layer, "data_format", "channels_last") != "channels_last":
             raise _unknown(name, layer)
@@ -346,6 +380,13 @@ def _pruned(nodes: list[Node], weights: dict[int, Weights], output: int) -> Fold
         ),
         {new[index]: values for index, values in weights.items() if index in needed},
     )
+
+
+def _vanishes(layer: Any) -> bool:
+    """Return whether a layer returns its input when the network is used."""
+    kind = type(layer).__name__
+    is_linear = kind == "Activation" and _function_name(layer.activation) == "linear"
+    return kind in _VANISHING or kind.startswith("Random") or is_linear
 
 
 def _activation(layer: Any, name: str) -> str:
