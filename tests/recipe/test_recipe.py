@@ -539,7 +539,7 @@ def test_edit_can_remove_all_dense_layers() -> None:
     assert Recipe().difference(recipe) == {"model.dense.0.units": (64, None)}
 
 
-def test_edits_remove_what_a_comparison_of_recipes_shows_as_none() -> None:
+def test_edits_remove_blocks_and_layers_as_a_comparison_shows_them() -> None:
     start = Recipe().with_({"model.blocks": [8, 16, 32]})
     smaller = start.with_({"model.blocks": [8, 24], "model.dense": []})
     texts = [change.text for change in recipe_changes(start, smaller)]
@@ -549,6 +549,11 @@ def test_edits_remove_what_a_comparison_of_recipes_shows_as_none() -> None:
     assert start.with_(last_two) == start.with_({"model.blocks": [8], "model.dense": []})
     with pytest.raises(RecipeError, match="no model"):
         start.with_(parse_edits(["model.blocks.3=none"]))
+    for edits in ({"model.blocks.1": None}, {"model.blocks": [8, None]}):
+        with pytest.raises(RecipeError):
+            start.with_(edits)
+    with pytest.raises(RecipeConflictError, match=r"is removed"):
+        start.with_({"model.blocks.1": "none", "model.blocks.1.filters": 5})
 
 
 def test_with_does_not_change_the_given_edits() -> None:

@@ -12,7 +12,8 @@ from eyetune.errors import RecipeError, nearest
 # Besides its own error (a ValueError), tomllib passes on Python's errors for integers of too many
 # digits and for deep nesting.
 NOT_TOML = (ValueError, RecursionError)
-_REMOVED = "none"  # as `value_text` writes an element that one of two recipes lacks
+_NONE = "none"  # as `value_text` writes a block or layer that one of two recipes lacks
+_REMOVED = object()  # the mark of such an element until all edits are made
 
 
 def parse_edits(texts: Iterable[str]) -> dict[str, Any]:
@@ -99,10 +100,11 @@ def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
     for depth, name in enumerate(names):
         key = _key(full, name, path, ".".join(names[:depth]))
         if depth == len(names) - 1:
-            if value == _REMOVED and isinstance(full[key], list | tuple):
-                value = []
-            elif value == _REMOVED and isinstance(node, list):
-                value = None
+            if is_removal(value):
+                if isinstance(full[key], list | tuple):
+                    value = []
+                elif isinstance(node, list):
+                    value = _REMOVED
             node[key] = value
             return
         full = full[key]
@@ -112,6 +114,11 @@ def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
         elif isinstance(node[key], tuple):
             node[key] = list(node[key])
         node = node[key]
+
+
+def is_removal(value: Any) -> bool:
+    """Return whether an edit's value empties a list, or removes an element of one."""
+    return isinstance(value, str) and value == _NONE
 
 
 def without_removed(value: Any) -> Any:
@@ -126,7 +133,7 @@ def without_removed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_removed(child) for key, child in value.items()}
     if isinstance(value, list):
-        return [without_removed(child) for child in value if child is not None]
+        return [without_removed(child) for child in value if child is not _REMOVED]
     return value
 
 

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Self
 import pydantic
 from pydantic import BeforeValidator, model_validator
 
-from eyetune.errors import RecipeError, nearest
+from eyetune.errors import RecipeConflictError, RecipeError, nearest
 from eyetune.inputs import toml_text
 from eyetune.inputs.limits import TEXT_BYTES, LimitExceededError, fix_for
 from eyetune.inputs.regular_file import read_text
@@ -34,7 +34,7 @@ from eyetune.recipe.earlier_recipes import (
     recorded_data,
     recorded_recipe,
 )
-from eyetune.recipe.edits import leaves, put, without_removed
+from eyetune.recipe.edits import is_removal, leaves, put, without_removed
 from eyetune.recipe.image_sections import AugmentSection, DataSection
 from eyetune.recipe.known_networks import known_network
 from eyetune.recipe.model_section import ModelSection
@@ -195,7 +195,8 @@ class Recipe(Section):
         """Return a copy with some values changed.
 
         Sections and lists are replaced before their parts, whatever the order of the edits:
-        `{"model.blocks.2.filters": 16, "model.blocks": [8, 8, 8]}` makes 8, 8, 16.
+        `{"model.blocks.2.filters": 16, "model.blocks": [8, 8, 8]}` makes 8, 8, 16. "none" removes a
+        block or hidden dense layer: `{"model.blocks.2": "none"}`.
 
         A model function that your own code names here may run; see docs/security.md.
 
@@ -205,6 +206,7 @@ class Recipe(Section):
 
         Raises:
             RecipeError: A path is unknown or a value is out of range.
+            RecipeConflictError: What an edit removes is edited by another.
         """
         paths = dict(edits or {})
         for name, value in more.items():
@@ -220,6 +222,14 @@ class Recipe(Section):
             return any(other.startswith(f"{path}.") for other in paths)
 
         wholes = {path: value for path, value in paths.items() if has_parts(path)}
+        removed = next((path for path, value in wholes.items() if is_removal(value)), None)
+        if removed is not None:
+            part = next(path for path in paths if path.startswith(f"{removed}."))
+            raise RecipeConflictError(
+                "What is removed cannot be edited.",
+                received=f"{removed}=none and {part}={paths[part]}",
+                fix="Leave one of these edits out.",
+            )
         if wholes:
             parts = {path: value for path, value in paths.items() if path not in wholes}
             return self._edited(wholes)._edited(parts)
