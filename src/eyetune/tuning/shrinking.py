@@ -211,26 +211,30 @@ def _restored(
     limits: Sequence[Constraint],
     shapes: Shapes,
 ) -> Candidate:
-    """Return a network with those channels again that no limit forbids, the important ones first.
+    """Return the network with channels restored where limits allow it, the most important first.
 
     The arena is the largest of many sums, so removing channels of one group may save nothing before
-    another group has lost some, too. And on the ESP32-S3, 60 channels can need more than 64.
+    another group has lost some, too. And on the ESP32-S3, 60 channels can need more memory than 64.
     """
+    image_channels = shapes.image_shape[-1]
+
+    def wider(index: int, narrow: Candidate) -> Candidate | None:
+        more = _more(narrow.recipe, index, original[index], image_channels)
+        proposed = shapes.candidate(more) if more else None
+        return proposed if proposed and not violations(limits, proposed.costs) else None
+
     everywhere = list(range(len(original)))
     tried = everywhere
     while True:
-        wider = {}
-        for index in tried:
-            more = _more(current.recipe, index, original[index], shapes.image_shape[-1])
-            if more and not violations(limits, (proposed := shapes.candidate(more)).costs):
-                wider[index] = proposed
-        if wider:
-            current = max(wider.values(), key=lambda proposed: _lost(proposed, current, losses))
-            tried = list(wider)  # the others exceed a limit
-        elif tried == everywhere:
+        restored = {index: after for index in tried if (after := wider(index, current))}
+        if not restored and tried == everywhere:
             return current
-        else:
-            tried = everywhere
+        by_importance = sorted(
+            restored, key=lambda index: _lost(current, restored[index], losses)
+        )  # what is restored is lost less than nothing
+        for index in by_importance:
+            current = wider(index, current) or current
+        tried = list(restored) or everywhere
 
 
 def smaller_when_converted(
