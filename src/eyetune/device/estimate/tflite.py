@@ -63,8 +63,8 @@ class TfliteModel:
         input: Its input.
         output: Its output.
         parameters: Number of its weights.
-        has_zero_layer: Whether a layer's output was 0 for all images of the conversion. TensorFlow
-            Lite Micro ends the program where that is the sum of two others.
+        has_zero_sum: Whether the sum of two tensors was 0 for all images of the conversion, for
+            which TensorFlow Lite Micro ends the program.
     """
 
     size_bytes: int
@@ -73,7 +73,7 @@ class TfliteModel:
     input: Port
     output: Port
     parameters: int
-    has_zero_layer: bool = False
+    has_zero_sum: bool = False
 
     @property
     def macs(self) -> int:
@@ -179,8 +179,9 @@ def _model(stored: StoredModel, size_bytes: int) -> TfliteModel:
         input=_port(tensors[stored.inputs[0]]),
         output=_port(tensors[stored.outputs[0]]),
         parameters=_num_parameters(stored),
-        has_zero_layer=any(
-            not tensor.is_constant and 0 < tensor.scale < _ZERO_SCALE for tensor in tensors
+        has_zero_sum=any(
+            operator.kind == "ADD" and 0 < tensors[operator.outputs[0]].scale < _ZERO_SCALE
+            for operator in stored.operators
         ),
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 from eyetune._scratch import scratch_folder
 from eyetune.device.estimate.footprint import Footprint, footprint
 from eyetune.device.estimate.keras_file import load_keras_file
+from eyetune.device.estimate.operators import takes_other_memory
 from eyetune.device.estimate.tflite import footprint_of, read
 from eyetune.device.export import tflm
 from eyetune.device.export.compact_file import compact
@@ -70,7 +71,9 @@ def _needs_of(with_names: bytes, content: bytes) -> Footprint:
     file = read(with_names)
     graph = replace(file.graph, offsets=read(content).graph.offsets)
     needs = replace(footprint_of(replace(file, graph=graph)), flash_bytes=len(content))
-    if needs.unsupported or file.has_zero_layer or not tflm.is_available():
+    can_be_measured = tflm.is_available() and not file.has_zero_sum
+    is_planned = not any(map(takes_other_memory, file.operators))
+    if needs.unsupported or (is_planned and not can_be_measured):
         return needs
     return measured_in_sandbox(content, needs)
 
