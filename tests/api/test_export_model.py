@@ -53,7 +53,7 @@ def test_export_model_for_a_board_takes_the_scales_of_its_kernels(
         et.export_model(trained, tmp_path / board, board=board, progress=False)
         assert et.fit_check(tmp_path / board / "model.tflite", board).fits
     assert not et.fit_check(tmp_path / "esp-eye" / "model.tflite", "esp32-s3-eye").fits
-    with pytest.raises(UsageError, match="same for all boards"):
+    with pytest.raises(UsageError, match="the same for all boards"):
         et.export_model(trained, tmp_path, formats=["keras"], board="esp-eye", progress=False)
 
 

@@ -136,8 +136,9 @@ def test_uncertainty_is_beside_each_estimate() -> None:
     for part in ("80.00% (78.2 to 81.7)", "200 ± 70 ms", "predicted, ± 35%", "2,000 validation"):
         assert part in text, part
     text = flat(printed(trial_table(record, trials[0])))
-    for part in ("2,000 validation images", "200 ± 70 ms", "5 (3.7 to 7.7)"):
+    for part in ("80.00% (78.2 to 81.7)", "2,000 validation images", "5 (3.7 to 7.7)"):
         assert part in text, part
+    assert text.count("200 ± 70 ms") == 3  # the result, its rung and the network
 
 
 def test_trial_table_shows_each_execution() -> None:

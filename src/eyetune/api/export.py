@@ -285,14 +285,14 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
 
 def _check_dense_scales(needs: Footprint, board: Board) -> None:
     """Refuse a .tflite file whose dense layers the kernels of a board compute incorrectly."""
-    from eyetune.device.estimate.esp_nn import incorrect_dense_layer
+    from eyetune.device.estimate.dense_scales import incorrect_dense_layer, one_scale_advice
 
     reason = incorrect_dense_layer(needs.graph, board)
     if reason:
         raise BoardError(
             reason,
             expected="one scale for each dense layer",
-            fix=f"Export the network from its run or .keras file with --board {board.name}.",
+            fix=one_scale_advice(board),
         )
 
 

@@ -117,7 +117,8 @@ def export_model(
 
     Raises:
         UsageError: The run is not complete, the file cannot be loaded, a file exists, there is no
-            such board, it has no influence on the formats, or a package is missing.
+            such board, a board is named for formats that do not depend on it, or a package is
+            missing.
         BoardError: The network cannot be converted.
         DataError: The images do not match the network.
 
@@ -182,7 +183,7 @@ def _per_channel_dense(board: str | Path | Board | None, formats: tuple[ModelFor
         return True
     if "tflite" not in formats:
         raise UsageError(
-            f"Files of the format {' and '.join(formats)} are the same for all boards.",
+            f"A file of the format {' or '.join(formats)} is the same for all boards.",
             expected="--format tflite with --board, or no board",
             received=f"the board {board if isinstance(board, str | Path) else board.name}",
             fix="Leave --board out.",

@@ -80,8 +80,9 @@ class FitCheck(Summarized):
         advice = self.footprint.advice(self.board)
         if not self.miscomputed:
             return advice
-        export = f"Export the network from its run or .keras file with --board {self.board.name}."
-        return (*advice, export)
+        from eyetune.device.estimate.dense_scales import one_scale_advice
+
+        return (*advice, one_scale_advice(self.board))
 
     @cached_property
     def latency(self) -> Latency | None:
@@ -241,7 +242,7 @@ def fit_checks(
         >>> [check.verdict for check in checks]
         ['fits', 'fits']
     """
-    from eyetune.device.estimate.esp_nn import incorrect_dense_layer
+    from eyetune.device.estimate.dense_scales import incorrect_dense_layer
 
     chosen = all_boards() if boards is None else boards
     profiles = [board if isinstance(board, Board) else load_board(board) for board in chosen]
@@ -309,7 +310,7 @@ def _measured(model: Any, needs: Footprint, *, unsafe: bool) -> tuple[Footprint,
 
 
 def _sentences(error: EyetuneError) -> str:
-    """Return what happened and what came."""
+    """Return an error's message and what was received, as sentences."""
     received = (error.received or "").rstrip(".")
     return f"{error.message} {received}." if received else error.message
 

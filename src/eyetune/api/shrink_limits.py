@@ -110,9 +110,9 @@ def read_limits(
     for limit in limits:
         if limit.is_upper == (limit.name == "fps"):
             raise UsageError(
-                f"A smaller network cannot keep {limit}.",
+                f"A smaller network cannot keep {limit.text}.",
                 expected="an upper limit (for fps a lower one)",
-                received=limit,
+                received=limit.text,
             )
     if not limits:
         raise UsageError(

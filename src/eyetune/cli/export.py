@@ -52,8 +52,8 @@ def export(
 ) -> None:
     """Export a run or a model file for a board: int8 network, firmware and report.
 
-    The formats tflite, keras and onnx need no board: they are model files, without firmware and
-    report.
+    The formats tflite, keras and onnx are model files, without firmware and report. They need no
+    board, except a .tflite file for the ESP32-S3.
 
     Ranges are measured on training images, and float and int8 are compared on validation images.
     `eyetune verify` verifies the result on test images. With --unknown, the firmware answers

@@ -85,7 +85,7 @@ def finding_tables(
 
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
     from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-    from eyetune.analysis.trial_results import result_texts, uncertainty_notes
+    from eyetune.analysis.trial_results import result_texts
 
     objectives = record.settings.objectives
     order = rank_trials(objectives, trials)
@@ -114,9 +114,15 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
     shown: list[RenderableType] = [table]
     if num_others > 0:
         shown.append(f"... and {num_others:,} more, in the report")
-    notes = uncertainty_notes(objectives, trials)
-    shown += [f"[dim]{escape(name)}: {escape(note)}[/dim]" for name, note in notes.items()]
-    return shown
+    return shown + _notes(record, trials)
+
+
+def _notes(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
+    """Return how certain those objectives are that are estimates."""
+    from eyetune.analysis.trial_results import uncertainty_notes
+
+    notes = uncertainty_notes(record.settings.objectives, trials)
+    return [f"[dim]{escape(name)}: {escape(note)}[/dim]" for name, note in notes.items()]
 
 
 def _state(record: StudyRecord, trial: TrialRecord) -> str:
@@ -150,7 +156,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         record: The study of the trial.
         trial: The trial.
     """
-    from eyetune.analysis.trial_results import cost_texts, objectives_text, uncertainty_notes
+    from eyetune.analysis.trial_results import cost_texts, objectives_text
     from eyetune.values.numbers import count_text, duration
 
     result = objectives_text(record.settings.objectives, trial) or "no result"
@@ -168,8 +174,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
     ]
     if trial.network:
         shown += ["[italic]Network[/italic]", key_value_table(cost_texts(trial))]
-    notes = uncertainty_notes(record.settings.objectives, [trial])
-    shown += [f"{escape(name)}: {note}" for name, note in notes.items()]
+    shown += _notes(record, [trial])
     shown += [f"[yellow]Infeasible:[/yellow] {escape_lines(reason)}" for reason in trial.infeasible]
     if trial.error:
         shown += ["", f"[red]Failed:[/red] {escape_lines(trial.error.strip())}"]

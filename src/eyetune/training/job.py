@@ -160,7 +160,8 @@ def work(
         prepared: The network of the job, if it was built already; it is built here otherwise.
         on_epoch: Called with each whole epoch after its checkpoint is written.
         on_progress: Called after every few batches.
-        on_note: Called with a line of text while something before the first epoch takes long.
+        on_note: Called with a line of text while something before the first epoch takes long, and
+            at the start of each stage but the first.
         callbacks: The user's Keras callbacks, from `checked_callbacks`.
 
     Raises:

@@ -21,11 +21,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from eyetune.device.boards.profiles import Board, EspNnVersion
+from eyetune.device.boards.profiles import EspNnVersion
 from eyetune.device.estimate.arena import head_bytes
 from eyetune.device.estimate.graph import Graph, Operator
 
-DENSE_GROUP = 8  # outputs that the dense kernel with a scale for each computes together
 _KIBIBYTE = 1024
 _GROUP = 16  # bytes that a vector instruction processes
 _FEW_POSITIONS = 8  # fewer outputs of a 1x1 convolution are computed without transposing
@@ -171,26 +170,6 @@ def _softmax_bytes(shape: tuple[int, ...], version: EspNnVersion) -> int:
     if version == "1.2.3":
         return 4 * (shape[0] if shape else 1)
     return 2 * 256 * 4 + 16  # two tables of exponentials
-
-
-def incorrect_dense_layer(graph: Graph, board: Board) -> str:
-    """Return why the kernels of a board compute a dense layer incorrectly; "" if they do not.
-
-    Args:
-        graph: The int8 model as it is stored; `quantize` converts it for such a board with one
-            scale for each dense layer.
-        board: The board.
-    """
-    if board.per_channel_dense:
-        return ""
-    for operator in graph.operators:
-        if operator.kind == "FULLY_CONNECTED" and operator.channels % DENSE_GROUP:
-            return (
-                f"{board.title} would compute a dense layer incorrectly: it has "
-                f"{operator.channels} outputs with a scale each, but ESP-NN takes one scale for "
-                f"all, or a number of outputs that is a multiple of {DENSE_GROUP}."
-            )
-    return ""
 
 
 # Convolutions

@@ -261,8 +261,8 @@ def footprint(model: keras.Model, *, renumber_layers: bool = False) -> Footprint
     Accuracy against tflite-micro 0.dev20261023 and TensorFlow 2.21's converter, on random networks
     that were not used to find the estimates (tests/device/estimate/test_error_bounds.py): the head
     is exact, the arena at most 3% off, and the file at most 2% off from 20,000 bytes on and 5% or
-    400 bytes below. With layer or group normalization the file was at most 2.7% and the arena at
-    most 4% off, on 16 networks of 7,000 bytes and more.
+    400 bytes below, whichever is more. With layer or group normalization the file was at most 2.7%
+    and the arena at most 4% off, on 16 networks of 7,000 bytes and more.
 
     Args:
         model: A built Keras model, sequential or functional, trained or not; models may be nested

@@ -19,6 +19,7 @@ from eyetune.values.pixels import PixelRange, scaled_pixels
 from eyetune.values.versions import library_versions
 
 _NO_REFERENCE_KERNEL = {"ELU"}  # in TensorFlow 2.21
+_OTHER_ACTIVATION = "Train it with another activation: tanh in place of softsign, for example."
 _MAX_SHOWN = 200  # characters of LiteRT's message in an error
 
 
@@ -47,8 +48,11 @@ def reference_name(content: bytes) -> str:
 
 
 def _without_reference_kernel(content: bytes) -> list[str]:
-    kinds = {operator.kind for operator in parse(content, "the network").operators}
-    return sorted(kinds & _NO_REFERENCE_KERNEL)
+    return sorted(_operator_kinds(content) & _NO_REFERENCE_KERNEL)
+
+
+def _operator_kinds(content: bytes) -> set[str]:
+    return {operator.kind for operator in parse(content, "the network").operators}
 
 
 def litert_scores(
@@ -94,6 +98,7 @@ class LiteRTInterpreter:
                 model_content=content, experimental_op_resolver_type=kernel
             )
             self._interpreter.allocate_tensors()
+        self._divides = "DIV" in _operator_kinds(content)
 
     def scores(self, images: Images, on_image: OnImage = no_progress) -> Scores:
         """Return the int8 scores of each image, shape (N, classes).
@@ -103,8 +108,8 @@ class LiteRTInterpreter:
             on_image: Called after each image with the number of images that are done.
 
         Raises:
-            BoardError: A kernel refuses the values, as that of an int8 division, which softsign
-                needs, refuses each divisor that is stored as the byte 0, whatever it stands for.
+            BoardError: A kernel refuses the values. The int8 division that softsign needs, for
+                example, refuses every divisor that is stored as the byte 0, whatever it stands for.
         """
         (model_input,) = self._interpreter.get_input_details()
         (model_output,) = self._interpreter.get_output_details()
@@ -117,7 +122,7 @@ class LiteRTInterpreter:
                 raise BoardError(
                     "LiteRT cannot run the int8 network, so its accuracy cannot be measured.",
                     received=" ".join(str(error).split())[:_MAX_SHOWN],
-                    fix="Train it with another activation: tanh in place of softsign, for example.",
+                    fix=_OTHER_ACTIVATION if self._divides else None,
                 ) from None
             rows.append(self._interpreter.get_tensor(model_output["index"])[0])
             on_image(number)
