@@ -38,6 +38,7 @@ from eyetune.api.unknown import (
 from eyetune.data import Dataset
 from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, load_board
+from eyetune.device.estimate.dense_scales import incorrect_dense_layer, one_scale_advice
 from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import LABELS, MODEL, Manifest, SourceFile
 from eyetune.device.export.export_text import export_rows
@@ -285,8 +286,6 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
 
 def _check_dense_scales(needs: Footprint, board: Board) -> None:
     """Refuse a .tflite file whose dense layers the kernels of a board compute incorrectly."""
-    from eyetune.device.estimate.dense_scales import incorrect_dense_layer, one_scale_advice
-
     reason = incorrect_dense_layer(needs.graph, board)
     if reason:
         raise BoardError(

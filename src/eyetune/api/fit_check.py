@@ -15,6 +15,7 @@ from eyetune.api.run import Run
 from eyetune.data.load import shape_of
 from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.boards.profiles import boards as all_boards
+from eyetune.device.estimate.dense_scales import incorrect_dense_layer, one_scale_advice
 from eyetune.errors import EyetuneError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.known_networks import NETWORKS
@@ -80,8 +81,6 @@ class FitCheck(Summarized):
         advice = self.footprint.advice(self.board)
         if not self.miscomputed:
             return advice
-        from eyetune.device.estimate.dense_scales import one_scale_advice
-
         return (*advice, one_scale_advice(self.board))
 
     @cached_property
@@ -242,8 +241,6 @@ def fit_checks(
         >>> [check.verdict for check in checks]
         ['fits', 'fits']
     """
-    from eyetune.device.estimate.dense_scales import incorrect_dense_layer
-
     chosen = all_boards() if boards is None else boards
     profiles = [board if isinstance(board, Board) else load_board(board) for board in chosen]
     is_file = isinstance(network, str | Path) and str(network).lower().endswith(".tflite")
