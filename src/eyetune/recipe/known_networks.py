@@ -87,7 +87,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "small-300k": {
         **_FULLY_CONVOLUTIONAL,
-        "blocks": [_STEM, *_stages({16: 3, 48: 3, 96: 1}, convolutions=2, residual=True)],
+        "blocks": [_STEM, *_stages({16: 3, 32: 6, 64: 2}, convolutions=2, residual=True)],
     },
 }
 
