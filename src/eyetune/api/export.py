@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis.class_metrics import accuracy_share
 from eyetune.analysis.guessing import guessing_accuracy
-from eyetune.analysis.metrics import evaluate, wilson_interval
+from eyetune.analysis.metrics import evaluate
 from eyetune.api.export_notes import export_notes
 from eyetune.api.export_report import draw_training, write_report
 from eyetune.api.export_source import (
@@ -98,7 +99,7 @@ class Export(Summarized):
             "int8_validation_accuracy": manifest.int8_validation_accuracy,
         }
         intervals = {
-            f"{name}_interval": list(wilson_interval(round(accuracy * num_images), num_images))
+            f"{name}_interval": accuracy_share(accuracy, num_images).to_json()["interval"]
             for name, accuracy in accuracies.items()
             if accuracy is not None
         }

@@ -98,7 +98,7 @@ class LiteRTInterpreter:
                 model_content=content, experimental_op_resolver_type=kernel
             )
             self._interpreter.allocate_tensors()
-        self._divides = "DIV" in _operator_kinds(content)
+        self._content = content
 
     def scores(self, images: Images, on_image: OnImage = no_progress) -> Scores:
         """Return the int8 scores of each image, shape (N, classes).
@@ -122,7 +122,7 @@ class LiteRTInterpreter:
                 raise BoardError(
                     "LiteRT cannot run the int8 network, so its accuracy cannot be measured.",
                     received=" ".join(str(error).split())[:_MAX_SHOWN],
-                    fix=_OTHER_ACTIVATION if self._divides else None,
+                    fix=_OTHER_ACTIVATION if "DIV" in _operator_kinds(self._content) else None,
                 ) from None
             rows.append(self._interpreter.get_tensor(model_output["index"])[0])
             on_image(number)
