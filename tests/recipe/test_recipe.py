@@ -556,6 +556,15 @@ def test_edits_remove_blocks_and_layers_as_a_comparison_shows_them() -> None:
         start.with_({"model.blocks.1": "none", "model.blocks.1.filters": 5})
 
 
+def test_an_edit_returns_a_block_or_layer_to_the_activation_of_the_network() -> None:
+    start = Recipe().with_({"model.blocks.0.activation": "elu", "model.dense.0.activation": "tanh"})
+    texts = [change.text for change in recipe_changes(start, Recipe())]
+    assert texts == ["model.blocks.0.activation=none", "model.dense.0.activation=none"]
+    assert start.with_(parse_edits(texts)) == Recipe()
+    with pytest.raises(RecipeError, match="relu6"):
+        start.with_({"model.activation": "none"})
+
+
 def test_with_does_not_change_the_given_edits() -> None:
     edits = {"model": {"padding": "same"}, "model.activation": "tanh"}
     before = copy.deepcopy(edits)

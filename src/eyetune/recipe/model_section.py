@@ -33,6 +33,15 @@ def _table(key: str) -> BeforeValidator:
     return BeforeValidator(expand)
 
 
+def _none_for_text(value: Any) -> Any:
+    """Accept "none", as comparisons write a missing value, for which TOML has no notation."""
+    return None if value == "none" else value
+
+
+# The activation of one block or layer; None: that of the whole network
+LayerActivation = Annotated[ActivationName | None, BeforeValidator(_none_for_text)]
+
+
 class Block(Section):
     """Convolutions, each with an activation, followed by max pooling.
 
@@ -66,8 +75,8 @@ class Block(Section):
             "input channels (0: no bottleneck)"
         ),
     )
-    activation: ActivationName | None = Field(
-        None, description="activation of this block, instead of the model's"
+    activation: LayerActivation = Field(
+        None, description="activation of this block, instead of the model's (none: the model's)"
     )
     pool_size: int = Field(
         2, ge=1, le=16, description="side length of the max pooling window (1: no pooling)"
@@ -88,8 +97,8 @@ class DenseLayer(Section):
     """A hidden fully connected layer."""
 
     units: int = Field(64, ge=1, le=65536, description="outputs of the layer")
-    activation: ActivationName | None = Field(
-        None, description="activation of this layer, instead of the model's"
+    activation: LayerActivation = Field(
+        None, description="activation of this layer, instead of the model's (none: the model's)"
     )
 
 
