@@ -139,6 +139,16 @@ def test_fit_check_of_all_boards_is_a_table(
     assert all(value["verdict"] == "fits" for value in values)
 
 
+def test_fit_check_of_all_boards_cannot_tell_if_only_some_boards_are_too_small(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "loop.keras"
+    keras.Sequential([keras.layers.Input((20, 8)), keras.layers.GRU(750)]).save(path)
+    assert run(["fit-check", str(path), "--all-boards", "--json"]) == 3
+    values = json.loads(capfd.readouterr().out)["boards"]
+    assert {value["verdict"] for value in values} == {"cannot tell", "does not fit"}
+
+
 def test_fit_check_of_one_and_all_boards_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["fit-check", "lab", "--board", "esp-eye", "--all-boards"]) == 2
     assert "--all-boards" in capfd.readouterr().err

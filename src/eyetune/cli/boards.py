@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NO_COMMON = Common()
 _BAR_WIDTH = 20  # characters
-_STATUSES = {"fits": 0, "does not fit": 1, "cannot tell": 3}  # exit status by verdict
+_STATUSES = {"fits": 0, "cannot tell": 3, "does not fit": 1}  # exit status by verdict, best first
 _COLORS = {"fits": "green", "does not fit": "red", "cannot tell": "yellow"}  # by verdict
 
 
@@ -90,7 +90,8 @@ def fit_check(
         A name from `eyetune boards`, or the path of a .toml file that describes a board. Default:
         esp-eye.
     all_boards
-        Check all boards, in a table. The exit status is then 0 if the network fits any of them.
+        Check all boards, in a table. The exit status is then 0 if the network fits any of them, and
+        1 if it fits none.
     unsafe
         Let a .keras file run the code that it contains. The code can do anything that you can, so
         use this only if you trust the author of the file.
@@ -111,7 +112,8 @@ def fit_check(
         checks = fit_checks(network, workspace=common.workspace, unsafe=unsafe)
         value = {"label": checks[0].label, "boards": [item.to_json() for item in checks]}
         common.show(value, *_matrix_lines(checks))
-        return min(_STATUSES[item.verdict] for item in checks)
+        verdicts = {item.verdict for item in checks}
+        return next(status for verdict, status in _STATUSES.items() if verdict in verdicts)
     board = board or DEFAULT_BOARD
     result = check(network, board, workspace=common.workspace, unsafe=unsafe)
     common.show(result.to_json(), *_fit_lines(result))
