@@ -10,7 +10,7 @@ arena is the measured one. With --picture, the results are drawn.
 
     python benchmarks/frontier.py --results frontier.jsonl --candidates small-98k
 
-compares the networks from which a recipe was chosen: each candidate that keeps the limits is
+compares the networks from which a recipe was chosen: each candidate that meets the limits is
 trained for --epochs epochs, and the validation accuracies are printed. Nothing is chosen on test.
 
 Results are appended to the file, and what is in it is not measured again. An interrupted training

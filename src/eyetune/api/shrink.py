@@ -97,7 +97,7 @@ def shrink(
     progress: bool = True,
     trackers: Sequence[Tracker] = (),
 ) -> Shrunk:
-    """Make the network of a run smaller until it keeps limits, with as little loss as possible.
+    """Make the network of a run smaller until it meets limits, with as little loss as possible.
 
     In each step, the least important channels are removed and the rest is trained further, with the
     predictions of the run as well as the labels. Importance is measured on training images. Each
@@ -132,7 +132,7 @@ def shrink(
 
     Raises:
         KeyboardInterrupt: It was interrupted; `resume_shrink` continues.
-        UsageError: The network has no blocks, keeps the limits already, or cannot keep them.
+        UsageError: The network has no blocks, meets the limits already, or cannot meet them.
         RunNotFoundError: No run or several match.
         EyetuneError: The images cannot be used, or a training failed.
 

@@ -110,13 +110,13 @@ def read_limits(
     for limit in limits:
         if limit.is_upper == (limit.name == "fps"):
             raise UsageError(
-                f"A smaller network cannot keep {limit.text}.",
+                f"A shrink cannot use the limit {limit.text}.",
                 expected="an upper limit (for fps a lower one)",
                 received=limit.text,
             )
     if not limits:
         raise UsageError(
-            "There is no limit to keep.",
+            "There is no limit.",
             expected="one or more limits, or a board",
             fix="For example: eyetune shrink RUN --to 98k",
         )
@@ -126,7 +126,7 @@ def read_limits(
 def check_limits(
     record: RunRecord, first: Candidate, limits: Sequence[Constraint], shapes: Shapes
 ) -> None:
-    """Refuse limits that a network keeps already, and a network that no board can run."""
+    """Refuse limits that a network meets already, and a network that no board can run."""
     if first.obstacles and any(limit.name in _ON_A_BOARD for limit in limits):
         raise UsageError(
             "The network cannot run on a board, however small it is.",
@@ -139,10 +139,10 @@ def check_limits(
     if not violations(limits, measured):
         costs = {limit.name: measured[limit.name] for limit in limits}
         raise UsageError(
-            f"Run {record.label} keeps all limits already.",
+            f"Run {record.label} already meets all limits.",
             expected=", ".join(map(str, limits)),
             received=costs_text(costs),
-            fix="Name a lower limit.",
+            fix="Name a stricter limit.",
         )
 
 

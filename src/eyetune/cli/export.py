@@ -57,7 +57,7 @@ def export(
 
     Ranges are measured on training images, and float and int8 are compared on validation images.
     `eyetune verify` verifies the result on test images. With --unknown, the firmware answers
-    pictures of something else with "unknown", as far as the network is not sure about them.
+    pictures of something else with "unknown" if the network is not sure about them.
 
     For example:
 

@@ -38,11 +38,12 @@ def shrink(  # noqa: PLR0913 (options)
     trackers: TrackerOptions = _NO_TRACKERS,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Make the network of a run smaller, until it keeps your limits.
+    """Make the network of a run smaller until it meets your limits.
 
     In each step, the channels that matter least are removed, and the rest is trained further with
-    the run as its teacher. The result is a run like any other. Sizes and times are predicted as by
-    `eyetune fit-check`. Ctrl-C keeps all complete epochs.
+    the run as its teacher. The result is a run like any other. Costs are predicted as by
+    `eyetune fit-check`; in the last step, the limits on flash and arena hold for the converted
+    network. Ctrl-C keeps all complete epochs.
 
     For example:
 
@@ -56,13 +57,13 @@ def shrink(  # noqa: PLR0913 (options)
     run
         Run of a network of blocks: its id, the beginning of the id, its name, or `latest`.
     to
-        Size of the int8 network in flash, for example 98k (98,000 bytes) or 96KiB (98,304).
+        Maximum size of the int8 network in flash, for example 98k (98,000 bytes) or 96KiB (98,304).
     arena
-        Size of the tensor arena, for example 64k (64,000 bytes) or 64KiB (65,536).
+        Maximum size of the tensor arena, for example 64k (64,000 bytes) or 64KiB (65,536).
     latency
-        Time for an image on the board, for example 200ms.
+        Maximum time per image on the board as predicted, for example 200ms; requires --board.
     macs
-        Multiply-accumulates for an image, for example 6M.
+        Maximum number of multiply-accumulates per image, for example 6M.
     constraint
         Another limit, such as "parameters < 50k"; repeat the option for several limits.
     fps

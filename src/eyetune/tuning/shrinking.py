@@ -1,4 +1,4 @@
-"""Chooses how many channels a smaller network has, so that it keeps limits and loses little.
+"""Chooses how many channels a smaller network has, so that it meets limits and loses little.
 
 Channels are removed a few at a time from the group where that costs least: the importance of the
 removed channels, divided by what they contribute to the costs that are too high. Then those that no
@@ -36,7 +36,7 @@ _PORTION = 16  # a group loses a sixteenth of its channels at a time
 # equally large sums does.
 _ARENA_NORM = 8.0
 _ARENA, _FLASH = "arena_bytes", "flash_bytes"
-_MAX_CONVERSIONS = 5  # until the converted network keeps the limits
+_MAX_CONVERSIONS = 5  # until the converted network meets the limits
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def smaller(
     limits: Sequence[Constraint],
     shapes: Shapes,
 ) -> Candidate:
-    """Return a network with fewer channels that keeps limits.
+    """Return a network with fewer channels that meets limits.
 
     Args:
         candidate: The trained network, with `model.width` 1.
@@ -243,7 +243,7 @@ def smaller_when_converted(
     limits: Sequence[Constraint],
     shapes: Shapes,
 ) -> tuple[Candidate, Mapping[str, float]]:
-    """Return a network that keeps limits after its conversion to int8, and its costs then.
+    """Return a network that meets limits after its conversion to int8, and its costs then.
 
     The computed sizes are off by up to a few percent. Where the converted network exceeds a limit,
     channels are chosen again for a limit that is lower by as much.
@@ -275,15 +275,15 @@ def smaller_when_converted(
         ]
     limit, _ = violations(limits, costs)[0]
     raise UsageError(
-        f"The converted network does not keep {limit.text}, although its computed size does.",
+        f"The converted network does not meet {limit.text}, although its computed size does.",
         expected=limit.text,
         received=f"{costs[limit.name]:,.10g} after the conversion",
-        fix="Name a lower limit.",
+        fix="Raise the limit slightly.",
     )
 
 
 def check_reachable(candidate: Candidate, limits: Sequence[Constraint], shapes: Shapes) -> None:
-    """Refuse limits that a network cannot keep with a channel in each layer.
+    """Refuse limits that a network cannot meet with a channel in each layer.
 
     Raises:
         UsageError: No number of channels is small enough.
@@ -355,11 +355,11 @@ def _sums(importance: Floats) -> list[float]:
 
 def _too_small(violated: Sequence[tuple[Constraint, float]], smallest: Candidate) -> UsageError:
     limit, _ = violated[0]
-    fix = "Raise the limit, or train a network with fewer blocks and shrink that."
+    fix = "Relax the limit, or train a network with fewer blocks and shrink that."
     if limit.name == _ARENA:
-        fix = "Raise the limit, or train with smaller images or an earlier stride and shrink that."
+        fix = "Relax the limit, or train with smaller images or an earlier stride and shrink that."
     return UsageError(
-        f"No number of channels keeps {limit.text}.",
+        f"No number of channels meets {limit.text}.",
         expected=f"a limit that this network can reach with a channel in each layer ({limit.name})",
         received=f"{smallest.costs[limit.name]:,.10g} with as few channels as possible",
         fix=fix,

@@ -209,7 +209,7 @@ class Footprint:
             >>> first = keras.layers.Conv2D(4, 3, activation="gelu", name="first")
             >>> model = keras.Sequential([keras.layers.Input((8, 8, 3)), first])
             >>> print(*footprint(model).advice(load_board("esp-eye")))
-            In layer first, use the activation relu, or hard_swish which is as smooth.
+            In layer first, use the activation relu or hard_swish.
         """
         sentences = []
         if self.flash_bytes > board.max_model_bytes:

@@ -28,7 +28,7 @@ _FLOAT_ONLY = frozenset(_FLOAT.split())
 _STATEFUL = "ASSIGN_VARIABLE CALL_ONCE READ_VARIABLE SVDF UNIDIRECTIONAL_SEQUENCE_LSTM VAR_HANDLE"
 _OTHER_MEMORY = frozenset(f"{_STATEFUL} BATCH_MATMUL CUMSUM IF WHILE".split())
 
-_OTHER_ACTIVATION = "the activation relu, or hard_swish which is as smooth"
+_OTHER_ACTIVATION = "the activation relu or hard_swish"
 _OTHER_LAYER = "another layer, or leave it out"
 _REPLACEMENTS = {
     "CELU": _OTHER_ACTIVATION,
