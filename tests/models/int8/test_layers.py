@@ -54,7 +54,29 @@ def tensor_parameters(content: bytes) -> list[tuple[float, int]]:
 @given(section=SECTIONS)
 @example(section=RESHAPED_ELU)
 def test_fake_quantization_matches_the_int8_file(section: ModelSection) -> None:
-    network = fold(with_random_weights(section))
+    check_matches_the_int8_file(with_random_weights(section))
+
+
+def test_fake_quantization_of_joined_branches_matches_the_int8_file() -> None:
+    """Branches with activations of their own share the range of their concatenation."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    image = layers.Input(IMAGES.shape[1:])
+    start = layers.Conv2D(4, 3, activation="relu", bias_initializer="normal")(image)
+    branches = [
+        layers.Conv2D(3, 1, activation="relu", bias_initializer="normal")(start),
+        layers.Conv2D(4, 3, padding="same", activation="relu6")(start),
+        layers.Conv2D(2, 1, activation="relu")(layers.MaxPooling2D(3, 1, padding="same")(start)),
+    ]
+    joined = layers.Concatenate()([layers.Concatenate()(branches[:2]), branches[2]])
+    values = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3, activation="relu")(joined))
+    check_matches_the_int8_file(
+        keras.Model(image, layers.Dense(3, activation="softmax", bias_initializer="normal")(values))
+    )
+
+
+def check_matches_the_int8_file(model: keras.Model) -> None:
+    network = fold(model)
     ranges = observe(network, IMAGES).ranges()
     content = quantize(folded_model(network, ranges), IMAGES[:2])
     in_file = tensor_parameters(content)

@@ -312,7 +312,9 @@ def connect(
         is_scaled = isinstance(layer, FoldedWeights | Rescaling)
         if is_scaled and owners[node.inputs[0]] in limits:
             layer.input_scale = limits[owners[node.inputs[0]]].scale
-            owner = owners[index] if owners[index] is not None else readers[index][0]
+            owner = owners[index]
+            if owner is None:  # an activation follows, whose range may be that of a concatenation
+                owner = owners[readers[index][0]]
             layer.output_scale = limits[owner].scale
 
 
