@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, StudyState
+from eyetune.records.study import Budget, StudySettings, StudyState
 from eyetune.records.trial import Execution, TrialRecord, TrialState
+from eyetune.space.space import Space
 from eyetune.testing.labs import fabricated_history
 from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.endings import Ending
@@ -22,7 +24,11 @@ from eyetune.tuning.objectives import read_objective
 from eyetune.values.history import History
 from tests.tuning.searching import Silence, do, new, outline
 
-OBJECTIVES = (read_objective("val_accuracy"), read_objective("parameters"))
+SETTINGS = StudySettings(
+    recipe=Recipe(),
+    space=Space(),
+    objectives=(read_objective("val_accuracy"), read_objective("parameters")),
+)
 TRIAL = TrialRecord(
     number=0,
     state=TrialState.RUNNING,
@@ -44,7 +50,7 @@ def history(*accuracies: float) -> History:
 
 def after(trial: TrialRecord, *, is_over: bool = False, **histories: History) -> TrialRecord:
     for run, epochs in histories.items():
-        trial = arrived(OBJECTIVES, trial, run, epochs, is_over=is_over)
+        trial = arrived(SETTINGS, trial, run, epochs, is_over=is_over)
     return trial
 
 
@@ -93,7 +99,7 @@ def test_execution_with_a_nan_is_never_the_one_that_is_kept() -> None:
 
 def test_interrupted_trial_has_the_mean_of_its_furthest_executions() -> None:
     histories = {"a": history(0.4, 0.5), "b": history(0.9), "c": history(0.6, 0.7)}
-    trial = interrupted(OBJECTIVES, TRIAL, histories)
+    trial = interrupted(SETTINGS, TRIAL, histories)
     assert trial.objectives == pytest.approx((0.6, 1000.1))
     assert (trial.state, trial.run) == (TrialState.RUNNING, "c")
     assert [execution.epochs for execution in trial.executions] == [2, 1, 2]
@@ -101,7 +107,23 @@ def test_interrupted_trial_has_the_mean_of_its_furthest_executions() -> None:
 
 
 def test_interrupted_trial_without_an_epoch_has_no_result() -> None:
-    assert interrupted(OBJECTIVES, TRIAL, dict.fromkeys("abc", ())).objectives is None
+    assert interrupted(SETTINGS, TRIAL, dict.fromkeys("abc", ())).objectives is None
+
+
+@pytest.mark.parametrize("executions", [(), TRIAL.executions])
+def test_only_epochs_whose_network_is_kept_count(executions: tuple[Execution, ...]) -> None:
+    """With the rounding of int8, the best epoch in float is not the result."""
+    edits = {"fit.epochs": 2, "fit.quantize": "int8", "fit.quantize_epochs": 2}
+    settings = SETTINGS.model_copy(update={"recipe": Recipe().with_(edits)})
+    trial = TRIAL.with_(executions=executions, epochs_granted=4)
+    in_float, rounded = history(0.9, 0.8), history(0.9, 0.8, 0.3, 0.5)
+    for run in trial.runs:
+        trial = arrived(settings, trial, run, rounded, is_over=True)
+    assert (trial.objectives or ())[0] == pytest.approx(0.5)
+    for epochs, accuracy in [(in_float, 0.9), (rounded, 0.5)]:
+        trial = TRIAL.with_(executions=executions)
+        trial = interrupted(settings, trial, dict.fromkeys(trial.runs, epochs))
+        assert (trial.objectives or ())[0] == pytest.approx(accuracy)
 
 
 @pytest.mark.parametrize("schedule", ["full", "halving"])

@@ -275,7 +275,7 @@ class _Fabrication:
                 history = self._history(trial, run)[: promotion.epochs]
                 self._pass_time(run, history[trial.epochs :])
                 self.histories[run] = history
-                trial = arrived(objectives, trial, run, history, is_over=is_over)
+                trial = arrived(self._settings, trial, run, history, is_over=is_over)
             trials[number] = trial
             out = scheduler.report(number, scores(objectives, trial.objectives or ()))
             for other in out:
@@ -377,12 +377,11 @@ class _Fabrication:
         if state is TrialState.WAITING:
             return trial.with_(state=state, run=None, executions=())
         self.histories |= histories
-        objectives = self._settings.objectives
         trial = trial.with_(state=TrialState.RUNNING)
         if state is TrialState.RUNNING:
-            return interrupted(objectives, trial, histories)
+            return interrupted(self._settings, trial, histories)
         for run, history in histories.items():
-            trial = arrived(objectives, trial, run, history, is_over=False)
+            trial = arrived(self._settings, trial, run, history, is_over=False)
         return trial
 
     def _recorded(self, trial: TrialRecord, name: str) -> TrialRecord:

@@ -16,7 +16,7 @@ from eyetune.errors import UsageError
 from eyetune.records.study import Objective, StudyRecord, StudySettings
 from eyetune.records.trial import Execution, Rung, TrialRecord, TrialState
 from eyetune.tuning.objectives import is_measured
-from eyetune.tuning.trials import cut_off, reached, run_id, rung_of
+from eyetune.tuning.trials import counted_epochs, cut_off, reached, run_id, rung_of
 from eyetune.values.history import History
 from eyetune.values.int8_accuracy import Int8Accuracy
 
@@ -40,7 +40,7 @@ def with_runs(study: StudyRecord, trial: TrialRecord) -> TrialRecord:
 
 
 def arrived(
-    objectives: tuple[Objective, ...],
+    settings: StudySettings,
     trial: TrialRecord,
     run: str,
     history: History,
@@ -54,7 +54,7 @@ def arrived(
     It stays RUNNING with the same results as before as long as others of its runs are pending.
 
     Args:
-        objectives: Objectives of the study.
+        settings: Settings of the study.
         trial: The trial.
         run: Id of the run.
         history: All epochs of the run.
@@ -65,11 +65,27 @@ def arrived(
     Raises:
         UsageError: Nothing measures an objective.
     """
+    objectives = settings.objectives
+    counted = counted_epochs(settings, trial, history)
     if not trial.executions:
-        return reached(objectives, trial, history, is_over=is_over, int8=int8, returned=returned)
+        return reached(
+            objectives,
+            trial,
+            history,
+            is_over=is_over,
+            counted=counted,
+            int8=int8,
+            returned=returned,
+        )
     seconds = _seconds(history)
     result = rung_of(
-        objectives, trial.network, history, seconds=seconds, int8=int8, returned=returned
+        objectives,
+        trial.network,
+        history,
+        seconds=seconds,
+        counted=counted,
+        int8=int8,
+        returned=returned,
     )
     changes = {
         "rung": trial.rung,
@@ -104,7 +120,7 @@ def _combined(objectives: Sequence[Objective], trial: TrialRecord) -> TrialRecor
 
 
 def interrupted(
-    objectives: tuple[Objective, ...], trial: TrialRecord, histories: Mapping[str, History]
+    settings: StudySettings, trial: TrialRecord, histories: Mapping[str, History]
 ) -> TrialRecord:
     """Return a trial whose training was stopped between two rungs, with its values so far.
 
@@ -112,12 +128,12 @@ def interrupted(
     over.
 
     Args:
-        objectives: Objectives of the study.
+        settings: Settings of the study.
         trial: The trial.
         histories: All epochs of its runs, by the run's id.
     """
     if not trial.executions:
-        return cut_off(objectives, trial, histories.get(trial.run or "", ()))
+        return cut_off(settings, trial, histories.get(trial.run or "", ()))
     trial = with_epochs(trial, histories)
     furthest = max(execution.epochs for execution in trial.executions)
     counted = [
@@ -130,16 +146,17 @@ def interrupted(
     try:
         results = [
             rung_of(
-                objectives,
+                settings.objectives,
                 trial.network,
                 histories[execution.run],
                 seconds=execution.seconds,
+                counted=counted_epochs(settings, trial, histories[execution.run]),
             )
             for execution in counted
         ]
     except UsageError:  # nothing measures an objective
         return trial
-    best = _best(objectives, results)
+    best = _best(settings.objectives, results)
     return trial.with_(run=counted[best].run, partial=_mean(results, best))
 
 

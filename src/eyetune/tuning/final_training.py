@@ -117,7 +117,7 @@ def train_final(
     except BaseException:
         dispatcher.pause()
         history = workspace.runs.history(trial.run) if trial.run else ()
-        log.write(cut_off(record.settings.objectives, trial, history))
+        log.write(cut_off(record.settings, trial, history))
         log.save(StudyState.PAUSED, seconds())
         raise
     if not trial.is_over:
@@ -181,6 +181,6 @@ def _ended(log: StudyLog, workspace: Workspace, trial: TrialRecord, ended: Ended
         trial,
         history,
         is_over=True,
-        kept_epoch=ended.outcome.kept_epoch,
+        counted=history[ended.outcome.kept_epoch - 1 : ended.outcome.kept_epoch],
         int8=ended.outcome.int8,
     )

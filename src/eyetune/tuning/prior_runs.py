@@ -74,8 +74,9 @@ def _seed(workspace: Workspace, settings: StudySettings, run: RunRecord) -> Seed
     if values is None or violations(settings.constraints, costs):
         return None
     history = workspace.runs.history(run.id)
+    counted = history[run.recipe.fit.kept_from(len(history)) :]
     try:
-        objectives = values_of(settings.objectives, history, costs, seconds=run.duration_seconds)
+        objectives = values_of(settings.objectives, counted, costs, seconds=run.duration_seconds)
     except EyetuneError:  # the run did not measure an objective
         return None
     return Seed(values, objectives)

@@ -334,7 +334,7 @@ class _Search:
         history = self._workspace.runs.history(run.id)
         try:
             after = arrived(
-                self._settings.objectives,
+                self._settings,
                 trial,
                 run.id,
                 history,
@@ -434,7 +434,7 @@ class _Search:
         changed = []
         for trial in trials:
             histories = self._workspace.runs.histories(trial.runs)
-            changed.append(interrupted(self._settings.objectives, trial, histories))
+            changed.append(interrupted(self._settings, trial, histories))
         for trial in changed:
             self._budget.release(trial)
             self._retention.note(trial)

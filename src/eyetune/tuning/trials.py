@@ -179,13 +179,29 @@ def excesses(settings: StudySettings, trial: TrialRecord) -> tuple[float, ...]:
     return tuple(excess_shares) or (1.0,)
 
 
+def counted_epochs(settings: StudySettings, trial: TrialRecord, history: History) -> History:
+    """Return the epochs of a training whose networks can be kept: those of its last stage.
+
+    Epochs in float do not count once the network is trained with the rounding of int8.
+
+    Args:
+        settings: Settings of the study.
+        trial: The trial.
+        history: All epochs of the training.
+    """
+    is_quantized = trial.values.get("fit.quantize", settings.recipe.fit.quantize) != "none"
+    if not is_quantized or settings.has_function:
+        return history
+    return history[trial_recipe(settings, trial).fit.kept_from(len(history)) :]
+
+
 def reached(
     objectives: tuple[Objective, ...],
     trial: TrialRecord,
     history: History,
     *,
     is_over: bool,
-    kept_epoch: int | None = None,
+    counted: History | None = None,
     int8: Int8Accuracy | None = None,
     returned: Mapping[str, float] = MappingProxyType({}),
 ) -> TrialRecord:
@@ -196,7 +212,7 @@ def reached(
         trial: The trial.
         history: All its epochs.
         is_over: Whether it would train no further even if it was promoted.
-        kept_epoch: The epoch whose network is kept. Default: the best one.
+        counted: The epochs of which the best one counts. Default: all.
         int8: Accuracy of its int8 network.
         returned: Metrics by name that a user's `fit` returned; they count instead of the epochs'.
 
@@ -209,7 +225,7 @@ def reached(
         trial.network,
         history,
         seconds=seconds,
-        kept_epoch=kept_epoch,
+        counted=counted,
         int8=int8,
         returned=returned,
     )
@@ -229,7 +245,7 @@ def rung_of(
     history: History,
     *,
     seconds: float,
-    kept_epoch: int | None = None,
+    counted: History | None = None,
     int8: Int8Accuracy | None = None,
     returned: Mapping[str, float] = MappingProxyType({}),
 ) -> Rung:
@@ -240,15 +256,15 @@ def rung_of(
         network: Costs of its network by name.
         history: All its epochs.
         seconds: Their time in seconds.
-        kept_epoch: The epoch whose network is kept. Default: the best one.
+        counted: The epochs of which the best one counts. Default: all.
         int8: Accuracy of its int8 network; None if it was not measured.
         returned: Metrics by name that a user's `fit` returned; they count instead of the epochs'.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
-    kept = history if kept_epoch is None else history[kept_epoch - 1 : kept_epoch]
-    values = values_of(objectives, kept, network, seconds=seconds, int8=int8, returned=returned)
+    counted = history if counted is None else counted
+    values = values_of(objectives, counted, network, seconds=seconds, int8=int8, returned=returned)
     return Rung(epochs=len(history), values=values, int8=int8)
 
 
@@ -262,14 +278,20 @@ def reached_again(trial: TrialRecord) -> TrialRecord:
     )
 
 
-def cut_off(objectives: tuple[Objective, ...], trial: TrialRecord, history: History) -> TrialRecord:
+def cut_off(settings: StudySettings, trial: TrialRecord, history: History) -> TrialRecord:
     """Return a trial whose only training was stopped between two rungs, with its values so far."""
     if not history:
         return trial
     seconds = sum(epoch.duration_seconds for epoch in history)
     trial = trial.with_(epochs=len(history), seconds=seconds)
     try:
-        rung = rung_of(objectives, trial.network, history, seconds=seconds)
+        rung = rung_of(
+            settings.objectives,
+            trial.network,
+            history,
+            seconds=seconds,
+            counted=counted_epochs(settings, trial, history),
+        )
     except UsageError:  # nothing measures an objective
         return trial
     return trial.with_(partial=rung)
