@@ -32,6 +32,7 @@ def deployed(
     arguments: dict[str, Any] = {
         "data": str(archive),
         "output": folder / "firmware",
+        "board": "esp32-s3-eye",
         "seconds": 600.0,
         "space": space,
         "recipe": et.Recipe().with_(edits),
@@ -105,12 +106,14 @@ def test_deploy_resumed_trains_nothing_again(
 ) -> None:
     deployment, arguments = deployed
     num_runs = len(deployment.study.workspace.runs.all())
-    kept = ("output", "seconds", "name", "workspace", "workers", "progress", "unknown")
+    settings = deployment.study.record.settings
+    kept = ("output", "name", "workspace", "workers", "progress", "unknown")
     again = et.deploy(**{name: arguments[name] for name in kept}, resume=True)
     assert len(again.study.workspace.runs.all()) == num_runs
     assert again.run.id == deployment.run.id
+    assert again.study.record.settings.budget == settings.budget  # the time that was given
     assert (again.export.folder / MANIFEST).is_file()
-    assert f"study {deployment.study.name}, exported for ESP-EYE" in repr(again)
+    assert f"study {deployment.study.name}, exported for ESP32-S3-EYE" in repr(again)
     page = again._repr_html_()
     assert again.export._repr_html_() in page
     assert again.verification._repr_html_() in page

@@ -44,6 +44,17 @@ def test_interrupted_command_says_how_to_resume(
     assert expected in eyetune.errors
 
 
+def test_interrupted_deployment_repeats_what_its_study_does_not_record(
+    eyetune: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eyetune.deploy", create_and_interrupt, raising=False)
+    more = ["--output", "my firmware", "--format", "c", "--unknown", "5%", "--vote", "2"]
+    start = ["deploy", "--data", "digits", "--name", "s", "--board", "esp32-c3", "--time", "1h"]
+    assert eyetune(*start, *more) == INTERRUPTED
+    expected = shlex.join(["eyetune", "deploy", "--resume", "--name", "s", *more])
+    assert expected in eyetune.errors
+
+
 def test_interrupted_study_without_a_name_is_resumed_by_its_id(
     eyetune: Terminal, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from eyetune.api.study import Study
 from eyetune.api.tune import draw, tune
 from eyetune.api.unknown import UnknownOptions, calibration_share, unknown_options
 from eyetune.api.verify import verify
-from eyetune.device.boards.profiles import load_board
+from eyetune.device.boards.profiles import DEFAULT_BOARD, load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.verify import Verification
 from eyetune.errors import UsageError
@@ -38,6 +38,7 @@ from eyetune.values.firmware_formats import DEFAULT_FORMATS
 from eyetune.values.numbers import count_text
 from eyetune.values.summary import Summarized, Summary
 
+DEFAULT_SECONDS = 1200.0
 # Time that is kept for the verification, at most; with little time, it covers fewer images.
 MAX_VERIFICATION_SHARE = 0.25
 EXPORT_SECONDS = 15.0  # for conversion, firmware, figures and reports
@@ -116,10 +117,10 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     data: str | Path | None = None,
     output: str | Path | None = None,
     *,
-    board: str = "esp-eye",
+    board: str | None = None,
     constraints: str | Sequence[str] | None = None,
     fps: float | None = None,
-    seconds: float = 1200.0,
+    seconds: float | None = None,
     build_model: Any = None,
     space: str | Path | None = None,
     recipe: Recipe | None = None,
@@ -146,12 +147,13 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         data: A data source that replaces the recipe's. Default: that of the recipe.
         output: Folder for the export. Default: `exports/NAME` in the workspace.
         board: The name of a built-in board, or the path of a .toml file that describes one.
+            Default: "esp-eye", or that of the study with `resume`.
         constraints: More limits that a network must keep before it is trained, such as
             "latency_ms < 200". Default: only those of the board.
         fps: Frames per second that the network must reach on the board, as predicted. Default: no
             limit.
         seconds: Time for everything, in seconds, above 0. The search and the final training count
-            their earlier invocations. Default: 1200.
+            their earlier invocations. Default: 1200, or the time of the study with `resume`.
         build_model: A KerasTuner model function to search, as "file.py:name". Default: search
             recipes.
         space: What a recipe may change: "portfolio", "small", "lab", "fine" or the path of a TOML
@@ -188,12 +190,14 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         0.912
     """
     start = time.monotonic()
-    if not seconds > 0:
+    if seconds is not None and not seconds > 0:
         raise UsageError(
             "The time must be above 0 seconds.", expected="more than 0", received=seconds
         )
     check_trackers(trackers)
     workspace = workspace_of(workspace)
+    resumed = workspace.studies.find(name or "latest").settings if resume else None
+    board = board or (resumed.board if resumed is not None else "") or DEFAULT_BOARD
     profile = load_board(board)
     chosen_formats = checked_formats(formats)
     check_options(TuneOptions(constraints=constraints, fps=fps, board=board))
@@ -203,7 +207,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         folder = export_target(output, workspace, "")
         export_folder.check_target(folder, overwrite=overwrite)
     default_space = "portfolio" if recipe is None else "fine"
-    start_recipe = _recipe_to_resume(workspace, name) if resume else checked_recipe(recipe)
+    start_recipe = checked_recipe(recipe) if resumed is None else resumed.recipe
     dataset = load_images(start_recipe, None if resume else data, progress=progress)
     if options is not None and not resume and not start_recipe.data.calibration:
         share = calibration_share(dataset, options.rate)
@@ -211,8 +215,13 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     num_images = len(dataset.test) or len(dataset.validation)
     loading_seconds = time.monotonic() - start  # it may decode thousands of photos
     num_classified = num_images + (_MAX_UNKNOWN_IMAGES if options is not None else 0)
-    reserved = _verification_seconds(USUAL_MACS) * num_classified
-    reserved = min(MAX_VERIFICATION_SHARE * seconds, reserved)
+    verification_seconds = _verification_seconds(USUAL_MACS) * num_classified
+    recorded = None if resumed is None or seconds is not None else resumed.budget.seconds
+    if recorded is not None:
+        study_seconds, seconds = recorded, _whole_time(recorded, verification_seconds)
+    else:
+        seconds = seconds or DEFAULT_SECONDS
+        study_seconds = _study_time(seconds, loading_seconds, verification_seconds)
     with follow(workspace, trackers) as follower:
         study = tune(
             build_model,
@@ -224,7 +233,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
             board=board,
             scheduler=None if resume else "halving",
             max_epochs=max_epochs,
-            seconds=max(seconds - loading_seconds - EXPORT_SECONDS - reserved, seconds / 2),
+            seconds=study_seconds,
             final_training=True if build_model and not resume else None,
             seed=None if resume else seed,
             name=name,
@@ -286,8 +295,16 @@ def _logged_files(exported: Export) -> dict[str, Path]:
     return {f"export/{name}": exported.folder / name for name in names}
 
 
-def _recipe_to_resume(workspace: Workspace, name: str) -> Recipe:
-    return workspace.studies.find(name or "latest").settings.recipe
+def _study_time(seconds: float, loading_seconds: float, verification_seconds: float) -> float:
+    """Return the time for the search and the final training, in seconds, of that for everything."""
+    reserved = min(MAX_VERIFICATION_SHARE * seconds, verification_seconds)
+    return max(seconds - loading_seconds - EXPORT_SECONDS - reserved, seconds / 2)
+
+
+def _whole_time(study_seconds: float, verification_seconds: float) -> float:
+    """Return the time for everything, in seconds, of which a study has this time."""
+    share = MAX_VERIFICATION_SHARE / (1 - MAX_VERIFICATION_SHARE)
+    return study_seconds + EXPORT_SECONDS + min(share * study_seconds, verification_seconds)
 
 
 def _winner(study: Study) -> TrialRecord:

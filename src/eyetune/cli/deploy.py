@@ -31,10 +31,14 @@ def deploy(  # noqa: PLR0913 (options)
     start: str | None = None,
     /,
     *,
-    board: str = "esp-eye",
+    board: Annotated[
+        str | None, Parameter(show_default="esp-eye; with --resume that of the study")
+    ] = None,
     constraint: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     fps: Annotated[float | None, Parameter(show_default="no limit")] = None,
-    time: str = "20m",
+    time: Annotated[
+        str | None, Parameter(show_default="20m; with --resume that of the study")
+    ] = None,
     output: Annotated[
         Path | None, Parameter(metavar="FOLDER", show_default="exports/NAME in the workspace")
     ] = None,
@@ -120,7 +124,7 @@ def deploy(  # noqa: PLR0913 (options)
                 board=board,
                 constraints=constraint or None,
                 fps=fps,
-                seconds=read_seconds(time),
+                seconds=None if time is None else read_seconds(time),
                 build_model=function,
                 space=space,
                 recipe=recipe,
@@ -136,8 +140,17 @@ def deploy(  # noqa: PLR0913 (options)
                 trackers=opened,
             )
         except KeyboardInterrupt as error:
+            more = [] if output is None else ["--output", str(output)]
+            if format != DEFAULT_FORMATS:
+                more += [text for name in format for text in ("--format", name)]
             return say_how_to_resume(
-                "deploy", common, workspace, study_ids, resumed=resumed, error=error
+                "deploy",
+                common,
+                workspace,
+                study_ids,
+                resumed=resumed,
+                more=[*more, *unknown.arguments()],
+                error=error,
             )
     lines = [
         *map(escape, result.export.manifest.steps),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ def say_how_to_resume(
     *,
     resumed: str,
     error: KeyboardInterrupt,
+    more: Iterable[str] = (),
 ) -> int:
     """Say how to resume the study that was interrupted, and return the exit status.
 
@@ -47,12 +48,14 @@ def say_how_to_resume(
         ids: Ids of the studies that the command has recorded.
         resumed: Name of the study that the command resumes, or "".
         error: What has interrupted it; it says so unless it was Ctrl-C.
+        more: Arguments of the command that a study does not record.
     """
     name = workspace.studies.get(ids[-1]).name if ids else resumed
     if not name:
         say("Interrupted before anything was recorded.")
         return INTERRUPTED
-    arguments = ["eyetune", command, "--resume", "--name", name, *common.workspace_arguments()]
+    arguments = ["eyetune", command, "--resume", "--name", name, *more]
+    arguments += common.workspace_arguments()
     reason = str(error) or "Interrupted"
     say(f"{reason}. Every whole epoch is recorded. To resume: {shlex.join(arguments)}")
     return INTERRUPTED
