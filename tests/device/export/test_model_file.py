@@ -86,6 +86,19 @@ def test_tflite_file_in_int8_is_close_to_keras(tmp_path: Path) -> None:
     assert error(open_model_file(path, pixels="0-1").probabilities(IMAGES)) > 0.03
 
 
+@pytest.mark.parametrize("num_classes", [2, 10, 100, 1000])
+def test_as_probabilities_knows_rounded_probabilities(num_classes: int) -> None:
+    """With label smoothing, the other classes round to 0, so that the sum can be far below 1."""
+    probabilities = np.full((3, num_classes), 0.1 / num_classes, np.float32)
+    probabilities[:, 1] += 0.9
+    probabilities[2] = 1 / num_classes
+    rounded = np.floor(probabilities * 256 + 0.5).astype(np.float32) / 256
+    result = as_probabilities(rounded)
+    assert np.allclose(result.sum(axis=1), 1)
+    assert np.allclose(result[2], 1 / num_classes)
+    assert result[:2, 1].min() > 0.89
+
+
 def test_as_probabilities_reads_logits() -> None:
     logits = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]], np.float32)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

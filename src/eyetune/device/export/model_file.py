@@ -32,7 +32,9 @@ SUFFIXES = (".keras", ".tflite")
 
 _BATCH_SIZE = 128
 _MAX_DIVISOR_SCALE = 0.1  # of a Rescaling layer that takes 0 to 255: 1/255 or 1/127.5
-_MAX_SUM_ERROR = 0.06  # of int8 probabilities: each is rounded to 1/256
+# Of the sum of probabilities: int8 rounds each to 1/256, and some interpreters round down.
+_MAX_SUM_ERROR = 0.06
+_MAX_ROUNDING = 0.5 / 256
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def as_probabilities(outputs: Floats) -> Floats:
         second = outputs if are_probabilities(outputs) else 1 / (1 + np.exp(-outputs))
         return np.asarray(np.concatenate([1 - second, second], axis=1), np.float32)
     if are_probabilities(outputs):
-        return np.asarray(outputs / outputs.sum(axis=1, keepdims=True), np.float32)
+        sums = outputs.sum(axis=1, keepdims=True)
+        equal = np.full(outputs.shape, 1 / outputs.shape[1], np.float32)  # if all round to 0
+        return np.divide(outputs, sums, out=equal, where=sums > 0)
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
@@ -116,7 +120,8 @@ def are_probabilities(outputs: Floats) -> bool:
         return False
     if outputs.shape[1] == 1:
         return bool(outputs.max() <= 1)
-    return bool(np.abs(outputs.sum(axis=1) - 1).max() <= _MAX_SUM_ERROR)
+    max_error = max(_MAX_SUM_ERROR, _MAX_ROUNDING * outputs.shape[1])
+    return bool(np.abs(outputs.sum(axis=1) - 1).max() <= max_error)
 
 
 def with_probabilities(model: Any, outputs: Floats) -> Any:
