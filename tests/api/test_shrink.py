@@ -161,6 +161,8 @@ def test_resume_shrink_refuses_unknown_names(tmp_path: Path) -> None:
     [
         (["macs <= 100M"], {}),  # kept already
         (["flash_bytes <= 100"], {}),  # never kept
+        (["macs <= 0"], {}),
+        (["fps >= 1e999"], {"board": "esp-eye"}),
         (["macs >= 100"], {}),
         (["latency_ms < 10"], {}),  # without a board
         ([], {"epochs": 0, "board": "esp-eye"}),
@@ -174,6 +176,21 @@ def test_shrink_refuses_before_training(
     with pytest.raises(UsageError):
         et.shrink(parent, limits, data=tiny_dataset(), progress=False, **options)
     assert len(parent.workspace.runs.all()) == num_runs
+
+
+@pytest.mark.parametrize("epochs", [1, 6])
+def test_last_step_of_a_shrink_has_half_of_the_epochs(parent: et.Run, epochs: int) -> None:
+    result = et.shrink(
+        parent,
+        f"macs <= {parent.record.network.macs // 9}",
+        data=tiny_dataset(),
+        epochs=epochs,
+        name=f"in-{epochs}",
+        progress=False,
+    )
+    by_step = [step.recipe.fit.epochs for step in result.record.steps]
+    assert sum(by_step) == epochs
+    assert by_step[-1] >= epochs / 2
 
 
 def test_shrink_refuses_a_name_twice(parent: et.Run, whole: et.Shrunk) -> None:

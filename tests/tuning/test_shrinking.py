@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import keras
 import numpy as np
 import pytest
 
 from eyetune.device.boards.profiles import load_board
+from eyetune.device.estimate.footprint import Footprint, footprint
 from eyetune.errors import UsageError
 from eyetune.models.channels import Floats
 from eyetune.recipe import Recipe
@@ -84,6 +88,21 @@ def test_smaller_refuses_limits_below_one_channel_each() -> None:
     start = SHAPES.candidate(RECIPE)
     with pytest.raises(UsageError):
         smaller(start, equal_importance(start), [read_constraint("flash_bytes < 100")], SHAPES)
+
+
+def test_measured_time_is_that_of_the_measured_arena(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In external RAM, a network is slower than its computed arena promises."""
+
+    def measured(network: keras.Model) -> Footprint:
+        return replace(footprint(network), head_bytes=110_000)
+
+    module = "eyetune.device.export.measured_footprint.measured_footprint"
+    monkeypatch.setattr(module, measured)
+    start = SHAPES.candidate(RECIPE)
+    costs = SHAPES.measured_costs(start, [read_constraint("arena_bytes < 4M")])
+    assert costs["arena_bytes"] > 110_000 > start.costs["arena_bytes"]
+    assert costs["latency_ms"] > start.costs["latency_ms"]
+    assert costs["fps"] < start.costs["fps"]
 
 
 def test_steps_divide_the_costs_by_the_same_factor() -> None:

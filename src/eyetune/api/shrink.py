@@ -167,18 +167,19 @@ def shrink(
     shapes = Shapes(dataset.image_shape, dataset.num_classes, load_board(board) if board else None)
     first = shapes.candidate(with_explicit_filters(parent.recipe))
     check_limits(parent.record, first, limits, shapes)
+    check_reachable(first, limits, shapes)
     total = parent.record.num_epochs_done if epochs is None else epochs
+    most_steps = total // 2 + 1  # half of the epochs are for the last one
     record = ShrinkRecord(
         name=name or _unused_name(parent.record, taken),
         parent=parent.id,
         limits=limits,
         board=_board_name(board),
         epochs=total,
-        num_steps=min(max(1, num_steps(first, limits)), total),
+        num_steps=min(max(1, num_steps(first, limits)), most_steps),
         seed=seed,
         threads=threads,
     )
-    check_reachable(first, limits, shapes)
     workspace.shrinks.save(record)
     return _continue(workspace, record, dataset, shapes, progress=progress, trackers=trackers)
 

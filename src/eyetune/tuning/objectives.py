@@ -103,6 +103,12 @@ def read_constraint(text: str) -> Constraint:
             received=text,
         )
     limit = float(number.replace("_", "")) * units[unit.lower()]
+    if not math.isfinite(limit):
+        raise UsageError(
+            "The limit of the constraint is too large.",
+            expected="a finite number",
+            received=text,
+        )
     return Constraint(name=name, sign=cast('Literal["<", "<=", ">", ">="]', sign), limit=limit)
 
 

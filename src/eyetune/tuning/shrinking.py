@@ -81,14 +81,17 @@ class Shapes:
     def measured_costs(
         self, candidate: Candidate, limits: Sequence[Constraint]
     ) -> Mapping[str, float]:
-        """Return the costs; if limits name a size, sizes are those after a conversion to int8."""
+        """Return the costs; if limits name a size, those of the network after a conversion to int8.
+
+        The time depends on the arena, too: whether it lies in internal RAM.
+        """
         if not {limit.name for limit in limits} & {_FLASH, _ARENA}:
             return candidate.costs
         from eyetune.device.export.measured_footprint import measured_footprint
 
         needed = measured_footprint(candidate.network)
-        arena = needed.arena_bytes_on(self.board) if self.board else needed.arena_bytes
-        return {**candidate.costs, _FLASH: needed.flash_bytes, _ARENA: arena}
+        sizes = {_FLASH: needed.flash_bytes, _ARENA: needed.arena_bytes}
+        return {**candidate.costs, **sizes, **(costs_on(self.board, needed) if self.board else {})}
 
 
 @lru_cache(maxsize=64)
