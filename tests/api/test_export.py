@@ -17,6 +17,7 @@ import tensorflow as tf
 import eyetune as et
 from eyetune._stderr import silenced
 from eyetune.api.run import Run
+from eyetune.device.estimate.tflite import footprint_of, read
 from eyetune.device.export import tflm
 from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import (
@@ -300,6 +301,21 @@ def test_export_refuses_a_network_that_does_not_fit(trained: Run, tmp_path: Path
     with pytest.raises(BoardError) as caught:
         et.export(trained, tmp_path / "new", board=board, formats=["c"], progress=False)
     assert "flash" in (caught.value.received or "")
+    assert not (tmp_path / "new").exists()
+
+
+def test_export_refuses_an_arena_that_is_too_large_only_as_it_is_set_aside(
+    exported: et.Export, trained: Run, tmp_path: Path
+) -> None:
+    """The computed arena fits exactly, but firmware sets aside whole KiB."""
+    needs = footprint_of(read((exported.folder / MODEL).read_bytes()))
+    arena_bytes = needs.arena_bytes
+    large_flash = SMALL_BOARD.replace("500_000", "5_000_000").replace("465_000", "4_900_000")
+    board = tmp_path / "small.toml"
+    board.write_text(large_flash.replace("4096", f"{arena_bytes}"))
+    with pytest.raises(BoardError) as caught:
+        et.export(trained, tmp_path / "new", board=board, formats=["c"], progress=False)
+    assert f"{arena_bytes:,}" in str(caught.value.received)
     assert not (tmp_path / "new").exists()
 
 

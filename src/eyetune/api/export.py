@@ -299,12 +299,16 @@ def _check_dense_scales(needs: Footprint, board: Board) -> None:
 def _check_fits(needs: Footprint, board: Board) -> None:
     violations = needs.violations(board)
     if violations:
-        raise BoardError(
-            f"The network does not fit {board.title}.",
-            received=" ".join(violation.text for violation in violations),
-            fix=f"eyetune fit-check RUN --board {board.name} shows what takes most; "
-            f"eyetune tune --board {board.name} searches among networks that fit.",
-        )
+        raise _does_not_fit(board, " ".join(violation.text for violation in violations))
+
+
+def _does_not_fit(board: Board, needs: str) -> BoardError:
+    return BoardError(
+        f"The network does not fit {board.title}.",
+        received=needs,
+        fix=f"eyetune fit-check RUN --board {board.name} shows what takes most; "
+        f"eyetune tune --board {board.name} searches among networks that fit.",
+    )
 
 
 def _described(
@@ -329,6 +333,9 @@ def _described(
     dataset, run = images.dataset, source.run
     built_board = firmware.with_kernels_of(board, formats)
     arena = arena_to_set_aside(int8.content, needs, built_board, dataset.validation.images[:1])
+    if arena.bytes > board.max_arena_bytes:  # although the arena that was computed is smaller
+        needed = f"{arena.bytes:,} bytes of RAM are set aside for the tensor arena"
+        raise _does_not_fit(board, f"{needed}; there is room for {board.max_arena_bytes:,}.")
     time = latency(file.graph, board, arena_in_psram=arena.bytes > board.arena_bytes)
     compared = images.validation.take(0, int8.num_validation_images)
     class_shares = compared.class_counts(dataset.num_classes) / len(compared)
