@@ -43,6 +43,8 @@ def test_tried_networks_without_a_study_are_all_runs(trained: Run) -> None:
     assert tried.num_infeasible == 0
     exported = [network.label for network in tried.networks if network.exported]
     assert exported == [trained.record.label]
+    num_images = trained.record.data.num_validation
+    assert {network.validation_images for network in tried.networks} == {num_images}
     assert all(network.accuracy <= tried.networks[0].accuracy for network in tried.networks)
 
 

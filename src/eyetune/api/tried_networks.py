@@ -72,6 +72,7 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
             TriedNetwork(
                 label=f"trial {trial.number}" if trial else other.label,
                 accuracy=accuracies[other.id],
+                validation_images=other.data.num_validation,
                 flash_bytes=costs.get("flash_bytes") or max(other.network.parameters, 1),
                 flash_is_estimated="flash_bytes" not in costs,
                 arena_bytes=costs.get("arena_bytes"),

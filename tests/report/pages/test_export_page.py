@@ -171,6 +171,9 @@ def test_export_page_shows_what_else_was_tried() -> None:
     for text in ("22 networks", "3 trials", "about 1,234", "&lt;b&gt;", "9,876", ">88<", "run 13"):
         assert text in page, text
     assert "run 14" not in page  # the table shows 15, and the exported one
+    many_images = {**other, "validation_images": 1_000_000}
+    page = export_page({**MANIFEST, "tried": [many_images, exported]})
+    assert "60.00% (59.90% to 60.10%)" in page
 
 
 def test_export_page_tells_how_to_flash() -> None:

@@ -12,6 +12,9 @@ class TriedNetwork(JsonModel):
 
     label: str = Field(description="name and id of the run, or number of the trial")
     accuracy: float = Field(ge=0, le=1, description="accuracy on the validation images")
+    validation_images: int | None = Field(
+        None, description="number of validation images that it was evaluated on"
+    )
     flash_bytes: float = Field(gt=0, description="size of the .tflite file")
     flash_is_estimated: bool = Field(
         description="whether the size is only the number of parameters, one byte each"

@@ -173,7 +173,7 @@ def _tried_rows(manifest: Mapping[str, Any]) -> list[Row]:
         arena, latency = network["arena_bytes"], network["latency_ms"]
         cells = [
             Cell(network["label"]),
-            Cell(_share_on_validation(manifest, network["accuracy"])),
+            Cell(_share_of_tried(manifest, network)),
             Cell(f"{about}{network['flash_bytes']:,.0f}"),
             Cell("" if arena is None else f"{arena:,.0f}"),
             Cell("" if latency is None else f"{latency:,.0f}"),
@@ -192,6 +192,12 @@ def _tried_text(manifest: Mapping[str, Any]) -> str:
         trials = count_text(num_infeasible, "trial")
         text += f" Limits ruled out {trials} before any training."
     return text
+
+
+def _share_of_tried(manifest: Mapping[str, Any], network: Mapping[str, Any]) -> str:
+    """Return the accuracy of a network that was tried; earlier exports lack its images."""
+    num_images = network.get("validation_images") or manifest["validation_images"]
+    return accuracy_share(network["accuracy"], num_images).text(digits=2)
 
 
 def _share_on_validation(manifest: Mapping[str, Any], accuracy: float) -> str:
