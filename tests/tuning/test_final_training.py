@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eyetune.api.study import Study
-from eyetune.errors import DivergedError
+from eyetune.errors import DivergedError, RecipeError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
@@ -22,6 +22,7 @@ from eyetune.records.study import (
 )
 from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.space.presets import recipe_space
+from eyetune.space.space import Space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.tuning.endings import Ending
@@ -243,6 +244,34 @@ def test_trial_recipe_may_follow_the_clock(workspace: Workspace, schedule: str) 
     trial = TrialRecord(number=0, state=TrialState.WAITING, values=settings.starts[0])
     assert trial_recipe(settings, trial).fit.seconds == 5.0
     assert trial_recipe(settings, final_trial(1, trial.values, 30.0)).fit.seconds == 30.0
+
+
+def test_retraining_keeps_the_stages_of_the_recipe(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Early stopping would end the training before the stage for int8."""
+    trial = TrialRecord(
+        number=0, state=TrialState.COMPLETE, values={}, rungs=(Rung(epochs=3, values=(0.5,)),)
+    )
+    settings = StudySettings(
+        recipe=Recipe().with_({"fit.epochs": 2, "fit.quantize": "int8", "fit.quantize_epochs": 1}),
+        space=Space(),
+        objectives=(Objective(name="val_accuracy", direction="max"),),
+    )
+    record = workspace.studies.create("study", settings)
+    workspace.studies.save_trials(record.id, [trial])
+    recipes: list[Recipe] = []
+    monkeypatch.setattr("eyetune.api.study.train", lambda recipe, **_: recipes.append(recipe))
+    study = Study(workspace, record)
+    study.retrain(epochs=7)
+    with pytest.raises(RecipeError):
+        study.retrain(epochs=7, early_stopping=5)
+    (recipe,) = recipes
+    assert (recipe.fit.total_epochs, recipe.fit.early_stopping, recipe.fit.keep_best) == (
+        8,
+        0,
+        True,
+    )
 
 
 def test_retraining_a_final_training_has_one_schedule_of_epochs(

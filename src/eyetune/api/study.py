@@ -219,7 +219,7 @@ class Study:
         self,
         *,
         epochs: int = 50,
-        early_stopping: int = 5,
+        early_stopping: int | None = None,
         seed: int = 0,
         name: str = "",
         progress: bool = True,
@@ -230,7 +230,8 @@ class Study:
         Args:
             epochs: Maximum number of epochs, 1 or more. Default: 50.
             early_stopping: Epochs without a lower validation loss after which training ends with
-                the weights of the best epoch; 0 for never. Default: 5.
+                the weights of the best epoch; 0 for never. Default: 5; with fine-tuning or
+                training for int8, whose epochs are fixed, the best epoch of a whole training.
             seed: Random seed, 0 or more. Default: 0.
             name: Name of the run. Default: the study's name with "/best".
             progress: Show progress: on standard error, or in a notebook below the cell.
@@ -242,8 +243,12 @@ class Study:
         Raises:
             TrainingError: No trial has a result, or the training failed.
         """
+        fit = self.best_recipe.fit
+        is_whole = early_stopping is None and fit.total_epochs > fit.epochs
+        if early_stopping is None:
+            early_stopping = 0 if is_whole else 5
         edits: dict[str, Any] = {"fit.epochs": epochs, "fit.early_stopping": early_stopping}
-        edits |= {"fit.keep_best": False, "fit.monitor": "val_loss", "fit.seconds": 0.0}
+        edits |= {"fit.keep_best": is_whole, "fit.monitor": "val_loss", "fit.seconds": 0.0}
         # One schedule for all epochs.
         edits |= {"optimizer.cycle_epochs": 0, "optimizer.restarts": ()}
         recipe = self.best_recipe.with_(edits)
