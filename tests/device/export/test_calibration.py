@@ -94,6 +94,28 @@ def test_calibrate_repairs_a_network_for_other_pixels(pixels: PixelRange) -> Non
     assert expected - result.chosen.int8_accuracy <= FEW_POINTS
 
 
+@pytest.mark.parametrize("num_images", [50, 288])
+def test_one_image_less_is_no_loss(num_images: int) -> None:
+    """Whatever the shares round to: 282/288 - 281/288 is more than 1/288."""
+    model, train, validation = solved()
+    images = validation.images[:num_images]
+    content = converted(model, train, validation).content
+    labels = litert_scores(content, images, reference=False).argmax(axis=1)
+    labels[:7] = (labels[:7] + 1) % 10  # the int8 network is wrong about seven images
+    right = labels.copy()
+    right[1:7] = (right[1:7] + 1) % 10  # and the float network about six of them
+    result = calibrate(
+        model,
+        train,
+        Split(images, labels),
+        float_probabilities=np.eye(10, dtype=np.float32)[right],
+        per_channel_dense=True,
+        on_step=lambda *_: lambda _: None,
+    )
+    assert result.chosen.int8_accuracy == pytest.approx(1 - 7 / num_images)
+    assert len(result.conversions) == 1
+
+
 def test_calibrate_says_why_remedies_are_not_possible() -> None:
     inner, train, validation = solved()
     add_outliers(inner, 1000)

@@ -7,6 +7,7 @@ computed from training images, and compared on validation images.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -93,7 +94,7 @@ def calibrate(
     """
     source = _Source(model, train, per_channel_dense, pixels, on_step)
     float_accuracy = float(np.mean(float_probabilities.argmax(axis=1) == validation.labels))
-    max_drop = max(MAX_DROP, 1 / len(validation))
+    max_lost = max(1, math.floor(MAX_DROP * len(validation) + 1e-9))  # images
     tried: list[tuple[Conversion, bytes]] = []
     left_out: list[str] = []
     for method, num_images, content in _conversions(source, learned, left_out):
@@ -110,7 +111,7 @@ def calibrate(
             error=_error(float_probabilities, probabilities),
         )
         tried.append((conversion, content))
-        if float_accuracy - conversion.int8_accuracy <= max_drop:
+        if round((float_accuracy - conversion.int8_accuracy) * len(validation)) <= max_lost:
             best = len(tried) - 1
             break
     else:
