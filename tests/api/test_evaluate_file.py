@@ -38,6 +38,20 @@ def test_evaluate_file_runs_the_int8_network(trained: Run, archive: Path, tmp_pa
     assert result.evaluation.accuracy == pytest.approx(trained.test_accuracy, abs=0.11)
 
 
+@pytest.mark.parametrize(
+    ("data", "shape"), [("digits", (16, 16, 3)), ("digits", (12, 12, 1)), ("cifar10", (32, 32, 1))]
+)
+def test_evaluate_file_names_images_as_the_training_did(
+    data: str, shape: tuple[int, int, int], archive: Path, tmp_path: Path
+) -> None:
+    """Digits have any size, and images in color become gray (`data.grayscale`)."""
+    path = tmp_path / "network.keras"
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)]
+    keras.Sequential([keras.Input(shape), *layers]).save(path)
+    source = archive if data == "cifar10" else data
+    assert et.evaluate_file(path, source, progress=False).evaluation.num_images > 0
+
+
 def test_evaluate_file_of_a_network_for_wide_images_takes_arrays(
     archive: Path, tmp_path: Path
 ) -> None:

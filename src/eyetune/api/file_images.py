@@ -57,12 +57,15 @@ def refuse_file_options(
 
 
 def section_for(network: ModelFile, data: str | Path) -> DataSection:
-    """Return the data section of a recipe that names images in the shape that a network takes."""
+    """Return the data section of a recipe that names images in the shape that a network takes.
+
+    Photos and digits get its size, and images in color become gray if it has one channel.
+    """
     height, width, channels = network.input_shape
     edits: dict[str, Any] = {"data.source": str(data)}
-    if height == width and Path(data).is_dir():
+    if height == width and (data == "digits" or Path(data).expanduser().is_dir()):
         edits["data.image_size"] = height
-    if channels == 1 and Path(data).is_dir():
+    if channels == 1:
         edits["data.grayscale"] = True
     return Recipe().with_(edits).data
 
