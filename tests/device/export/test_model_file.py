@@ -86,17 +86,25 @@ def test_tflite_file_in_int8_is_close_to_keras(tmp_path: Path) -> None:
     assert error(open_model_file(path, pixels="0-1").probabilities(IMAGES)) > 0.03
 
 
-@pytest.mark.parametrize("num_classes", [2, 10, 100, 1000])
-def test_as_probabilities_knows_rounded_probabilities(num_classes: int) -> None:
+@pytest.mark.parametrize("half", [0, 0.5])  # rounded down, or to the nearest
+@pytest.mark.parametrize("num_classes", [2, 10, 60, 100, 1000])
+def test_as_probabilities_knows_rounded_probabilities(num_classes: int, half: float) -> None:
     """With label smoothing, the other classes round to 0, so that the sum can be far below 1."""
     probabilities = np.full((3, num_classes), 0.1 / num_classes, np.float32)
     probabilities[:, 1] += 0.9
     probabilities[2] = 1 / num_classes
-    rounded = np.floor(probabilities * 256 + 0.5).astype(np.float32) / 256
-    result = as_probabilities(rounded)
+    rounded = np.floor(probabilities * 256 + half).astype(np.float32) / 256
+    result = as_probabilities(rounded, 1 / 256)
     assert np.allclose(result.sum(axis=1), 1)
     assert np.allclose(result[2], 1 / num_classes)
     assert result[:2, 1].min() > 0.89
+
+
+def test_as_probabilities_reads_logits_of_many_classes() -> None:
+    logits = np.zeros((2, 1000), np.float32)
+    logits[:, 3] = 2.5
+    for rounding in (0.0, 1 / 256):
+        assert as_probabilities(logits, rounding)[0, 3] < 0.02
 
 
 def test_as_probabilities_reads_logits() -> None:

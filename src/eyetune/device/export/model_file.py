@@ -32,9 +32,8 @@ SUFFIXES = (".keras", ".tflite")
 
 _BATCH_SIZE = 128
 _MAX_DIVISOR_SCALE = 0.1  # of a Rescaling layer that takes 0 to 255: 1/255 or 1/127.5
-# Of the sum of probabilities: int8 rounds each to 1/256, and some interpreters round down.
-_MAX_SUM_ERROR = 0.06
-_MAX_ROUNDING = 0.5 / 256
+_MAX_SUM_ERROR = 0.06  # of probabilities
+_ROUNDING = 1 / 256  # of each probability in int8
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,16 @@ class ModelFile:
             images: Pixels, uint8 of shape (N, height, width, channels), 0 to 255.
             on_image: Called with the number of images so far.
         """
-        return as_probabilities(self.outputs(images, on_image))
+        rounding = _ROUNDING if self.keras_model is None else 0.0
+        return as_probabilities(self.outputs(images, on_image), rounding)
 
 
-def as_probabilities(outputs: Floats) -> Floats:
+def as_probabilities(outputs: Floats, rounding: float = 0.0) -> Floats:
     """Return the outputs of a network as probabilities.
 
     Args:
         outputs: Shape (N, outputs).
+        rounding: The largest error of each probability.
 
     Example:
         >>> as_probabilities(np.array([[0.2, 0.8]], np.float32)).tolist() == [[
@@ -96,21 +97,22 @@ def as_probabilities(outputs: Floats) -> Floats:
         [[0.75, 0.25]]
     """
     if outputs.shape[1] == 1:
-        second = outputs if are_probabilities(outputs) else 1 / (1 + np.exp(-outputs))
+        second = outputs if are_probabilities(outputs, rounding) else 1 / (1 + np.exp(-outputs))
         return np.asarray(np.concatenate([1 - second, second], axis=1), np.float32)
-    if are_probabilities(outputs):
+    if are_probabilities(outputs, rounding):
         sums = outputs.sum(axis=1, keepdims=True)
         equal = np.full(outputs.shape, 1 / outputs.shape[1], np.float32)  # if all round to 0
-        return np.divide(outputs, sums, out=equal, where=sums > 0)
+        return np.asarray(np.divide(outputs, sums, out=equal, where=sums > 0), np.float32)
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def are_probabilities(outputs: Floats) -> bool:
+def are_probabilities(outputs: Floats, rounding: float = 0.0) -> bool:
     """Return whether outputs of a network can be probabilities; otherwise they are logits.
 
     Args:
         outputs: Shape (N, outputs). A single output can be the probability of one of two classes.
+        rounding: The largest error of each probability. Those of many classes can all round to 0.
 
     Example:
         >>> are_probabilities(np.array([[0.2, 0.8]])), are_probabilities(np.array([[0.2, 0.7]]))
@@ -118,9 +120,9 @@ def are_probabilities(outputs: Floats) -> bool:
     """
     if outputs.min() < 0:
         return False
-    if outputs.shape[1] == 1:
+    if outputs.shape[1] == 1 or (rounding and outputs.max() > 1):
         return bool(outputs.max() <= 1)
-    max_error = max(_MAX_SUM_ERROR, _MAX_ROUNDING * outputs.shape[1])
+    max_error = max(_MAX_SUM_ERROR, rounding * outputs.shape[1])
     return bool(np.abs(outputs.sum(axis=1) - 1).max() <= max_error)
 
 
