@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import keras
@@ -15,7 +16,14 @@ from eyetune.models.channels import Floats
 from eyetune.recipe import Recipe
 from eyetune.recipe.channels import channel_groups, with_channels
 from eyetune.tuning.objectives import read_constraint, violations
-from eyetune.tuning.shrinking import Candidate, Shapes, num_steps, smaller, step_limits
+from eyetune.tuning.shrinking import (
+    Candidate,
+    Shapes,
+    num_steps,
+    smaller,
+    smaller_when_converted,
+    step_limits,
+)
 
 SHAPES = Shapes((16, 16, 3), 3, load_board("esp-eye"))
 RECIPE = Recipe().with_(
@@ -103,6 +111,34 @@ def test_measured_time_is_that_of_the_measured_arena(monkeypatch: pytest.MonkeyP
     assert costs["arena_bytes"] > 110_000 > start.costs["arena_bytes"]
     assert costs["latency_ms"] > start.costs["latency_ms"]
     assert costs["fps"] < start.costs["fps"]
+
+
+def test_network_that_needs_external_ram_only_when_converted_gets_a_smaller_arena(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fewer channels everywhere would be slow in external RAM as well."""
+
+    def measured(network: keras.Model) -> Footprint:
+        needed = footprint(network)
+        return replace(needed, head_bytes=needed.head_bytes + needed.arena_bytes // 50)
+
+    module = "eyetune.device.export.measured_footprint.measured_footprint"
+    monkeypatch.setattr(module, measured)
+    start = SHAPES.candidate(RECIPE)
+    board = load_board("esp-eye").model_copy(
+        update={"arena_bytes": math.ceil(1.001 * start.costs["arena_bytes"])}
+    )
+    shapes = Shapes(SHAPES.image_shape, SHAPES.num_classes, board)
+    limits = [
+        read_constraint(f"latency_ms <= {0.97 * start.costs['latency_ms']:.3f}"),
+        read_constraint("arena_bytes <= 4M"),
+    ]
+    computed = smaller(start, equal_importance(start), limits, shapes)
+    assert shapes.measured_costs(computed, limits)["arena_bytes"] > board.arena_bytes
+    _, costs = smaller_when_converted(start, equal_importance(start), limits, shapes)
+    assert not violations(limits, costs)
+    assert costs["arena_bytes"] <= board.arena_bytes
+    assert costs["latency_ms"] > 0.8 * limits[0].limit
 
 
 def test_steps_divide_the_costs_by_the_same_factor() -> None:

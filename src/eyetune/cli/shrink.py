@@ -42,8 +42,8 @@ def shrink(  # noqa: PLR0913 (options)
 
     In each step, the channels that matter least are removed, and the rest is trained further with
     the run as its teacher. The result is a run like any other. Costs are predicted as by
-    `eyetune fit-check`; in the last step, the limits on flash and arena hold for the converted
-    network. Ctrl-C keeps all complete epochs.
+    `eyetune fit-check`; in the last step, all limits hold for the converted network. Ctrl-C keeps
+    all complete epochs.
 
     For example:
 
