@@ -56,6 +56,7 @@ from eyetune.values.summary import Summarized, Summary
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
     from eyetune.device.estimate.tflite import TfliteModel
+    from eyetune.device.export.arena_size import ArenaSize
 
 NUM_EXPECTED = 3  # images whose answers the firmware's README shows
 
@@ -299,15 +300,26 @@ def _check_dense_scales(needs: Footprint, board: Board) -> None:
 def _check_fits(needs: Footprint, board: Board) -> None:
     violations = needs.violations(board)
     if violations:
-        raise _does_not_fit(board, " ".join(violation.text for violation in violations))
+        raise BoardError(
+            f"The network does not fit {board.title}.",
+            received=" ".join(violation.text for violation in violations),
+            fix=f"eyetune fit-check RUN --board {board.name} shows what takes most; "
+            f"eyetune tune --board {board.name} searches among networks that fit.",
+        )
 
 
-def _does_not_fit(board: Board, needs: str) -> BoardError:
-    return BoardError(
+def _check_arena(arena: ArenaSize, needs: Footprint, board: Board) -> None:
+    """Refuse an arena that is too large as it is set aside, although the computed one fits."""
+    if arena.bytes <= board.max_arena_bytes:
+        return
+    computed = needs.arena_bytes_on(board)
+    smaller = computed * board.max_arena_bytes // arena.bytes
+    raise BoardError(
         f"The network does not fit {board.title}.",
-        received=needs,
-        fix=f"eyetune fit-check RUN --board {board.name} shows what takes most; "
-        f"eyetune tune --board {board.name} searches among networks that fit.",
+        expected=f"at most {board.max_arena_bytes:,} bytes of RAM for the tensor arena",
+        received=f"{arena.bytes:,} that are set aside, {computed:,} as computed",
+        fix=f"eyetune shrink RUN --arena {smaller} --board {board.name} makes the network of a run "
+        "smaller.",
     )
 
 
@@ -333,9 +345,7 @@ def _described(
     dataset, run = images.dataset, source.run
     built_board = firmware.with_kernels_of(board, formats)
     arena = arena_to_set_aside(int8.content, needs, built_board, dataset.validation.images[:1])
-    if arena.bytes > board.max_arena_bytes:  # although the arena that was computed is smaller
-        needed = f"{arena.bytes:,} bytes of RAM are set aside for the tensor arena"
-        raise _does_not_fit(board, f"{needed}; there is room for {board.max_arena_bytes:,}.")
+    _check_arena(arena, needs, board)
     time = latency(file.graph, board, arena_in_psram=arena.bytes > board.arena_bytes)
     compared = images.validation.take(0, int8.num_validation_images)
     class_shares = compared.class_counts(dataset.num_classes) / len(compared)
