@@ -90,8 +90,8 @@ def fit_check(
         A name from `eyetune boards`, or the path of a .toml file that describes a board. Default:
         esp-eye.
     all_boards
-        Check all boards, in a table. The exit status is then 0 if the network fits any of them, and
-        1 if it fits none.
+        Check all boards, in a table. The exit status is then 0 if the network fits at least one,
+        1 if it is too large for all of them, and 3 if it fits none but cannot be judged for some.
     unsafe
         Let a .keras file run the code that it contains. The code can do anything that you can, so
         use this only if you trust the author of the file.
