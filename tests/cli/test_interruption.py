@@ -44,15 +44,20 @@ def test_interrupted_command_says_how_to_resume(
     assert expected in eyetune.errors
 
 
-def test_interrupted_deployment_repeats_what_its_study_does_not_record(
+def test_the_command_to_resume_repeats_what_a_study_does_not_record(
     eyetune: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eyetune.deploy", create_and_interrupt, raising=False)
-    more = ["--output", "my firmware", "--format", "c", "--unknown", "5%", "--vote", "2"]
+    more = ["--output", "my firmware", "--format", "c", "--workers", "1"]
+    more += ["--unknown", "5%", "--vote", "2", "--tensorboard", "logs"]
     start = ["deploy", "--data", "digits", "--name", "s", "--board", "esp32-c3", "--time", "1h"]
     assert eyetune(*start, *more) == INTERRUPTED
     expected = shlex.join(["eyetune", "deploy", "--resume", "--name", "s", *more])
     assert expected in eyetune.errors
+    monkeypatch.setattr("eyetune.tune", create_and_interrupt, raising=False)
+    more = ["--workers", "2", "--retrain-epochs", "9", "--tensorboard", "logs"]
+    assert eyetune("tune", "--data", "digits", "--name", "t", *more) == INTERRUPTED
+    assert shlex.join(["eyetune", "tune", "--resume", "--name", "t", *more]) in eyetune.errors
 
 
 def test_interrupted_study_without_a_name_is_resumed_by_its_id(

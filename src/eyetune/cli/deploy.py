@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -140,16 +141,18 @@ def deploy(  # noqa: PLR0913 (options)
                 trackers=opened,
             )
         except KeyboardInterrupt as error:
-            more = [] if output is None else ["--output", str(output)]
-            if format != DEFAULT_FORMATS:
-                more += [text for name in format for text in ("--format", name)]
+            options = {
+                "output": output,
+                "format": format if format != DEFAULT_FORMATS else None,
+                "workers": workers,
+            }
             return say_how_to_resume(
                 "deploy",
                 common,
                 workspace,
                 study_ids,
                 resumed=resumed,
-                more=[*more, *unknown.arguments()],
+                options=options | asdict(unknown) | asdict(trackers),
                 error=error,
             )
     lines = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,8 +36,8 @@ def say_how_to_resume(
     ids: list[str],
     *,
     resumed: str,
+    options: Mapping[str, object],
     error: KeyboardInterrupt,
-    more: Iterable[str] = (),
 ) -> int:
     """Say how to resume the study that was interrupted, and return the exit status.
 
@@ -47,15 +47,23 @@ def say_how_to_resume(
         workspace: The workspace.
         ids: Ids of the studies that the command has recorded.
         resumed: Name of the study that the command resumes, or "".
+        options: Options of the command that a study does not record, by the names of their flags;
+            those without a value are left out, and a tuple has several.
         error: What has interrupted it; it says so unless it was Ctrl-C.
-        more: Arguments of the command that a study does not record.
     """
     name = workspace.studies.get(ids[-1]).name if ids else resumed
     if not name:
         say("Interrupted before anything was recorded.")
         return INTERRUPTED
-    arguments = ["eyetune", command, "--resume", "--name", name, *more]
+    arguments = ["eyetune", command, "--resume", "--name", name, *_as_arguments(options)]
     arguments += common.workspace_arguments()
     reason = str(error) or "Interrupted"
     say(f"{reason}. Every whole epoch is recorded. To resume: {shlex.join(arguments)}")
     return INTERRUPTED
+
+
+def _as_arguments(options: Mapping[str, object]) -> Iterator[str]:
+    for name, value in options.items():
+        for item in value if isinstance(value, tuple) else (value,):
+            if item:
+                yield from (f"--{name.replace('_', '-')}", str(item))

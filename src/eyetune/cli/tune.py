@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from cyclopts import Group, Parameter
@@ -115,8 +115,19 @@ def tune(
             if command.engine == "keras-tuner":
                 say("Interrupted. The trials so far are recorded; KerasTuner cannot resume them.")
                 return INTERRUPTED
+            options = {
+                "workers": arguments.get("workers"),
+                "retrain_epochs": command.retrain_epochs,
+                "against": command.against,
+            }
             return say_how_to_resume(
-                "tune", common, workspace, study_ids, resumed=resumed, error=error
+                "tune",
+                common,
+                workspace,
+                study_ids,
+                resumed=resumed,
+                options=options | asdict(trackers),
+                error=error,
             )
     _show(study, retrained, rivals, common)
     return 0

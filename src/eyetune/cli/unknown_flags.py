@@ -49,20 +49,6 @@ class UnknownFlags:
         votes = DEFAULT_VOTE_FRAMES if self.vote is None else self.vote
         return UnknownOptions(read_rate(self.unknown), self.unknown_data, votes)
 
-    def arguments(self) -> list[str]:
-        """Return the arguments of a command line that has the same options."""
-        given = {
-            "--unknown": self.unknown,
-            "--unknown-data": self.unknown_data,
-            "--vote": self.vote,
-        }
-        return [
-            text
-            for name, value in given.items()
-            if value is not None
-            for text in (name, str(value))
-        ]
-
     def check_absent(self) -> None:
         """Check that no picture is to be refused.
 
