@@ -201,7 +201,8 @@ def all_commands(archive: Path, files: Path) -> dict[str, Command]:
     tune = (*tune, "--sampler", "random", "--seed", "3")
     tune = (*tune, "--scheduler", "hyperband", "--max-epochs", "9")
     deploy: Arguments = ("deploy", *data, *SMALL, "--epochs", "2", "--space", narrow)
-    deploy = (*deploy, "--name", NAME, "--workers", "1", "--time", "20m", "--output", OUTPUT)
+    deploy = (*deploy, "--name", NAME, "--workers", "1", "--output", OUTPUT)
+    deploy = (*deploy, "--board", "esp32-s3-eye", "--time", "25m")
     export: Arguments = ("export", "latest", "--output", OUTPUT, "--format", "c")
     short = {"eyetune.tuning.final_training:MAX_FINAL_EPOCHS": 3}
     return {

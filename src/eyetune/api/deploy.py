@@ -24,7 +24,7 @@ from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.run import DataRecord
-from eyetune.records.study import StudyState
+from eyetune.records.study import StudySettings, StudyState
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.output import write_output
 from eyetune.tracking.follow import check_trackers, follow
@@ -216,9 +216,9 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     loading_seconds = time.monotonic() - start  # it may decode thousands of photos
     num_classified = num_images + (_MAX_UNKNOWN_IMAGES if options is not None else 0)
     verification_seconds = _verification_seconds(USUAL_MACS) * num_classified
-    recorded = None if resumed is None or seconds is not None else resumed.budget.seconds
-    if recorded is not None:
-        study_seconds, seconds = recorded, _whole_time(recorded, verification_seconds)
+    study_seconds = _recorded_time(resumed) if resumed is not None and seconds is None else None
+    if study_seconds is not None:
+        seconds = _whole_time(study_seconds, verification_seconds)
     else:
         seconds = seconds or DEFAULT_SECONDS
         study_seconds = _study_time(seconds, loading_seconds, verification_seconds)
@@ -295,6 +295,14 @@ def _logged_files(exported: Export) -> dict[str, Path]:
     return {f"export/{name}": exported.folder / name for name in names}
 
 
+def _recorded_time(settings: StudySettings) -> float | None:
+    """Return the time of a study in seconds; None if it has no limit."""
+    if settings.start_up is not None:  # it was interrupted before it had its settings
+        asked: float | None = settings.start_up.options.get("seconds")
+        return asked
+    return settings.budget.seconds
+
+
 def _study_time(seconds: float, loading_seconds: float, verification_seconds: float) -> float:
     """Return the time for the search and the final training, in seconds, of that for everything."""
     reserved = min(MAX_VERIFICATION_SHARE * seconds, verification_seconds)
@@ -303,8 +311,9 @@ def _study_time(seconds: float, loading_seconds: float, verification_seconds: fl
 
 def _whole_time(study_seconds: float, verification_seconds: float) -> float:
     """Return the time for everything, in seconds, of which a study has this time."""
+    others = study_seconds + EXPORT_SECONDS
     share = MAX_VERIFICATION_SHARE / (1 - MAX_VERIFICATION_SHARE)
-    return study_seconds + EXPORT_SECONDS + min(share * study_seconds, verification_seconds)
+    return others + min(share * others, verification_seconds)
 
 
 def _winner(study: Study) -> TrialRecord:
