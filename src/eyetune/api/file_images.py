@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.data import Dataset
+from eyetune.data.load import folder_of
 from eyetune.device.export.model_file import ModelFile
 from eyetune.errors import DataError, UsageError
 from eyetune.recipe import DataSection, Recipe
@@ -63,7 +64,7 @@ def section_for(network: ModelFile, data: str | Path) -> DataSection:
     """
     height, width, channels = network.input_shape
     edits: dict[str, Any] = {"data.source": str(data)}
-    if height == width and (data == "digits" or Path(data).expanduser().is_dir()):
+    if height == width and (data == "digits" or folder_of(str(data)) is not None):
         edits["data.image_size"] = height
     if channels == 1:
         edits["data.grayscale"] = True
