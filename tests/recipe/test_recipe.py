@@ -30,6 +30,7 @@ from eyetune.recipe import (
 from eyetune.recipe.changes import recipe_changes
 from eyetune.recipe.image_sections import CAMERA_SHARE
 from eyetune.recipe.sections import WITH_MOMENTUM
+from eyetune.testing.labs import fabricated_history
 
 LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")
 
@@ -474,7 +475,9 @@ def test_total_epochs_include_the_quantized_stage() -> None:
     assert (recipe.fit.float_epochs, recipe.fit.total_epochs) == (10, 14)
     assert Recipe().with_(fit__quantize_epochs=4).fit.total_epochs == 10
     # The best epoch is one of the last stage, once that has begun.
-    assert [recipe.fit.kept_from(num_epochs) for num_epochs in (10, 11)] == [0, 10]
+    history = fabricated_history(11, 0.5)
+    assert recipe.fit.counted(history[:10]) == history[:10]
+    assert recipe.fit.counted(history) == history[10:]
 
 
 def test_total_epochs_include_fine_tuning() -> None:

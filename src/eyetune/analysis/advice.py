@@ -185,7 +185,7 @@ def _regularize(facts: Facts) -> list[Suggestion]:
         longer = " --epochs 20" if epochs < 20 else ""
         reason = "it makes memorizing harder"
         suggestions.append(Suggestion("dropout", reason, f"--set model.dropout=0.3{longer}"))
-    if not recipe.fit.early_stopping and not recipe.fit.fine_tune_epochs:
+    if not recipe.fit.early_stopping and not recipe.fit.has_further_stages:
         reason = "it keeps the epoch with the best validation loss"
         command = "--set fit.early_stopping=3"
         suggestions.append(Suggestion("early stopping", reason, command))

@@ -170,8 +170,8 @@ class Facts:
 
     @property
     def best_loss_epoch(self) -> int:
-        """The epoch with the lowest validation loss."""
-        best = best_epoch(self.history, "val_loss")
+        """The epoch with the lowest validation loss, of those whose network can be kept."""
+        best = best_epoch(self.recipe.fit.counted(self.history), "val_loss")
         return best.epoch if best else 0
 
     @property

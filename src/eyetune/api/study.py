@@ -228,10 +228,11 @@ class Study:
         """Train the best trial's recipe again from scratch, for longer.
 
         Args:
-            epochs: Maximum number of epochs, 1 or more. Default: 50.
+            epochs: Maximum number of epochs, 1 or more; those of fine-tuning and of training for
+                int8 come on top. Default: 50.
             early_stopping: Epochs without a lower validation loss after which training ends with
-                the weights of the best epoch; 0 for never. Default: 5; with fine-tuning or
-                training for int8, whose epochs are fixed, the best epoch of a whole training.
+                the weights of the best epoch; 0 for never. Default: 5; 0 for a recipe with
+                fine-tuning or training for int8, which ends with the weights of its best epoch.
             seed: Random seed, 0 or more. Default: 0.
             name: Name of the run. Default: the study's name with "/best".
             progress: Show progress: on standard error, or in a notebook below the cell.
@@ -241,10 +242,11 @@ class Study:
             The run.
 
         Raises:
+            RecipeError: Early stopping would end the training before its last stage.
             TrainingError: No trial has a result, or the training failed.
         """
         fit = self.best_recipe.fit
-        is_whole = early_stopping is None and fit.total_epochs > fit.epochs
+        is_whole = early_stopping is None and fit.has_further_stages
         if early_stopping is None:
             early_stopping = 0 if is_whole else 5
         edits: dict[str, Any] = {"fit.epochs": epochs, "fit.early_stopping": early_stopping}

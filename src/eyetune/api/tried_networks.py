@@ -95,6 +95,8 @@ def _accuracy(record: RunRecord, history: History) -> float:
     accuracy = record.results.validation_accuracy if record.results else None
     if accuracy is not None:
         return accuracy
+    if record.own_recipe is not None:
+        history = record.own_recipe.fit.counted(history)
     return max((epoch.val_accuracy or 0.0 for epoch in history), default=0.0)
 
 

@@ -14,6 +14,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from eyetune.values.history import History
+
 # Names as in https://keras.io/api/optimizers/
 OptimizerName = Literal[
     "adam", "sgd", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "adamax", "ftrl", "lion",
@@ -240,16 +242,21 @@ class FitSection(Section):
         """Number of epochs in float, fine-tuning included."""
         return self.epochs + self.fine_tune_epochs
 
-    def kept_from(self, num_epochs: int) -> int:
-        """Return the number of epochs before those of which `keep_best` keeps the best.
+    @property
+    def has_further_stages(self) -> bool:
+        """Whether fine-tuning or quantization follows, which early stopping would cut off."""
+        return self.total_epochs > self.epochs
+
+    def counted(self, history: History) -> History:
+        """Return the epochs of which `keep_best` keeps the best.
 
         Epochs in float do not count once the network is trained with the rounding of int8.
 
         Args:
-            num_epochs: Number of epochs that are trained.
+            history: All epochs that are trained.
         """
-        is_quantized = self.quantize != "none" and num_epochs > self.float_epochs
-        return self.float_epochs if is_quantized else 0
+        is_quantized = self.quantize != "none" and len(history) > self.float_epochs
+        return history[self.float_epochs :] if is_quantized else history
 
     @model_validator(mode="after")
     def _check_classes_are_balanced_once(self) -> Self:

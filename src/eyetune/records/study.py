@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from eyetune.recipe import RecordedRecipe
+from eyetune.recipe.sections import FitSection
 from eyetune.space.hyperparameters import Value
 from eyetune.space.space import Space
 from eyetune.values.json_model import JsonModel
@@ -229,6 +231,15 @@ class StudySettings(JsonModel):
     def has_function(self) -> bool:
         """Whether a model function builds the networks."""
         return self.recipe.model.has_function
+
+    def fit_of(self, values: Mapping[str, Value]) -> FitSection:
+        """Return how long the trial with these values trains, and which epoch is kept.
+
+        Args:
+            values: Hyperparameters of a trial.
+        """
+        edits = {name: value for name, value in values.items() if name.startswith("fit.")}
+        return self.recipe.fit if self.has_function else self.recipe.with_(edits).fit
 
 
 class StudyState(StrEnum):

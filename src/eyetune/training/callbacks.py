@@ -212,8 +212,8 @@ def _learning_rate(model: Any) -> float:
 
 def _is_best_to_keep(history: History, section: FitSection) -> bool:
     """Return whether the last epoch would be kept if the training ended now, as the best one."""
-    last_stage = history[section.kept_from(len(history)) :]
-    return returns_to_best(section) and _best_so_far(last_stage, section.monitor) is history[-1]
+    counted = section.counted(history)
+    return returns_to_best(section) and _best_so_far(counted, section.monitor) is history[-1]
 
 
 def _best_so_far(history: History, monitor: str) -> Epoch:

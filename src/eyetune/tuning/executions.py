@@ -16,7 +16,7 @@ from eyetune.errors import UsageError
 from eyetune.records.study import Objective, StudyRecord, StudySettings
 from eyetune.records.trial import Execution, Rung, TrialRecord, TrialState
 from eyetune.tuning.objectives import is_measured
-from eyetune.tuning.trials import counted_epochs, cut_off, reached, run_id, rung_of
+from eyetune.tuning.trials import cut_off, reached, run_id, rung_of
 from eyetune.values.history import History
 from eyetune.values.int8_accuracy import Int8Accuracy
 
@@ -66,7 +66,7 @@ def arrived(
         UsageError: Nothing measures an objective.
     """
     objectives = settings.objectives
-    counted = counted_epochs(settings, trial, history)
+    counted = settings.fit_of(trial.values).counted(history)
     if not trial.executions:
         return reached(
             objectives,
@@ -150,7 +150,7 @@ def interrupted(
                 trial.network,
                 histories[execution.run],
                 seconds=execution.seconds,
-                counted=counted_epochs(settings, trial, histories[execution.run]),
+                counted=settings.fit_of(trial.values).counted(histories[execution.run]),
             )
             for execution in counted
         ]

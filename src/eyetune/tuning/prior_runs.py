@@ -74,7 +74,7 @@ def _seed(workspace: Workspace, settings: StudySettings, run: RunRecord) -> Seed
     if values is None or violations(settings.constraints, costs):
         return None
     history = workspace.runs.history(run.id)
-    counted = history[run.recipe.fit.kept_from(len(history)) :]
+    counted = run.recipe.fit.counted(history)
     try:
         objectives = values_of(settings.objectives, counted, costs, seconds=run.duration_seconds)
     except EyetuneError:  # the run did not measure an objective

@@ -179,22 +179,6 @@ def excesses(settings: StudySettings, trial: TrialRecord) -> tuple[float, ...]:
     return tuple(excess_shares) or (1.0,)
 
 
-def counted_epochs(settings: StudySettings, trial: TrialRecord, history: History) -> History:
-    """Return the epochs of a training whose networks can be kept: those of its last stage.
-
-    Epochs in float do not count once the network is trained with the rounding of int8.
-
-    Args:
-        settings: Settings of the study.
-        trial: The trial.
-        history: All epochs of the training.
-    """
-    is_quantized = trial.values.get("fit.quantize", settings.recipe.fit.quantize) != "none"
-    if not is_quantized or settings.has_function:
-        return history
-    return history[trial_recipe(settings, trial).fit.kept_from(len(history)) :]
-
-
 def reached(
     objectives: tuple[Objective, ...],
     trial: TrialRecord,
@@ -290,7 +274,7 @@ def cut_off(settings: StudySettings, trial: TrialRecord, history: History) -> Tr
             trial.network,
             history,
             seconds=seconds,
-            counted=counted_epochs(settings, trial, history),
+            counted=settings.fit_of(trial.values).counted(history),
         )
     except UsageError:  # nothing measures an objective
         return trial

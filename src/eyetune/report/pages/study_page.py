@@ -195,7 +195,9 @@ def commands(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     lines = [resume, f"eyetune study {name}"]
     order = rank_trials(record.settings.objectives, trials)
     if order and order[0].run:
-        longer = "--epochs 50 --set fit.early_stopping=5"
+        has_stages = record.settings.fit_of(order[0].values).has_further_stages
+        ending = "fit.keep_best=true" if has_stages else "fit.early_stopping=5"
+        longer = f"--epochs 50 --set {ending}"
         if order[0].is_final:
             longer = f"--set fit.seconds={math.ceil(2 * order[0].final_seconds)}"
         lines.append(f"eyetune train {order[0].run} {longer}")
