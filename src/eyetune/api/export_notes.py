@@ -48,17 +48,7 @@ def export_notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
             f"{count_text(len(manifest.conversions), 'conversion')}. {_advice(manifest)}"
         )
     notes += _notes_on_resizing(manifest)
-    if manifest.run is None:
-        notes.append(
-            "If the network in the file was trained on some of the validation images, their "
-            "accuracy is too high."
-        )
-    guess, num_images = manifest.validation_guess, manifest.validation_images
-    if guess and accuracy_share(manifest.int8_validation_accuracy, num_images).low <= guess:
-        notes.append(
-            f"On {count_text(num_images, 'validation image')}, the accuracy is not shown to be "
-            f"better than guessing, which reaches {guess:.1%}.{_advice_on_guessing(manifest)}"
-        )
+    notes += _notes_on_validation(manifest)
     if manifest.unknown is not None:
         notes += _notes_on_unknown(manifest.unknown)
     elif not manifest.returns_probabilities:
@@ -79,6 +69,28 @@ def export_notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
             "this computer."
         )
     return (*notes, *board.quirks)
+
+
+def _notes_on_validation(manifest: Manifest) -> list[str]:
+    """Return what the accuracy on validation images does not say."""
+    notes = []
+    if manifest.run is None:
+        notes.append(
+            "If the network in the file was trained on some of the validation images, their "
+            "accuracy is too high."
+        )
+    if manifest.validation_is_seen:
+        notes.append(
+            "The network was trained on the validation images, too, so their accuracy is too high: "
+            "only test images count (eyetune verify)."
+        )
+    guess, num_images = manifest.validation_guess, manifest.validation_images
+    if guess and accuracy_share(manifest.int8_validation_accuracy, num_images).low <= guess:
+        notes.append(
+            f"On {count_text(num_images, 'validation image')}, the accuracy is not shown to be "
+            f"better than guessing, which reaches {guess:.1%}.{_advice_on_guessing(manifest)}"
+        )
+    return notes
 
 
 def _notes_on_resizing(manifest: Manifest) -> list[str]:

@@ -88,6 +88,7 @@ def verify(
             arena_scratch_bytes=manifest.arena_scratch_bytes,
             float_accuracy=float_result,
             changed_files=export_folder.changed_files(path, manifest),
+            was_trained_on=split == "validation" and manifest.validation_is_seen,
             num_processes=processes_for(len(images)),
             on_image=lambda number: advance(number, total),
         )

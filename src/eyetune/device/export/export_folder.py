@@ -118,6 +118,9 @@ class Manifest(JsonModel):
     validation_guess: float | None = Field(
         None, description="accuracy of guessing on these images", ge=0, le=1
     )
+    validation_is_seen: bool = Field(
+        False, description="whether the network was trained on the validation images, too"
+    )
     training_images: int | None = Field(
         None, description="number of training images; null if unknown"
     )

@@ -84,7 +84,9 @@ def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str
             manifest.float_validation_accuracy, manifest.int8_validation_accuracy, num_images
         )
         use = "on which choices were based"
-        if manifest.source_file is not None:
+        if manifest.validation_is_seen:
+            use = "on which the network was trained, too, so that it is too high"
+        elif manifest.source_file is not None:
             use = "on some of which the network may have been trained"
         return [
             f"On {num_images:,} validation images, {use}, with 95% intervals. Not verified yet: "

@@ -96,6 +96,7 @@ class Verification(Summarized):
         interpreter: Name and version of the deciding interpreter.
         reference: Name and version of the interpreter that it was compared with.
         versions: Versions of the libraries.
+        was_trained_on: Whether the network was trained on these images.
         left_out: What could not be verified on this computer; "" if nothing.
         changed_files: Files of the export that changed after it was written.
         mistakes: Some images that are classified incorrectly, the most confident mistake first.
@@ -112,6 +113,7 @@ class Verification(Summarized):
     reference: str
     versions: Mapping[str, str]
     arena_scratch_bytes: int = 0
+    was_trained_on: bool = False
     left_out: str = ""
     changed_files: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -173,6 +175,11 @@ class Verification(Summarized):
     def warnings(self) -> tuple[str, ...]:
         """What to know, although the verification passed."""
         warnings = []
+        if self.was_trained_on:
+            warnings.append(
+                f"The network was trained on these {self.split} images, so their accuracy is too "
+                "high: only test images count."
+            )
         if self.is_on_few_images:
             warnings.append(
                 f"{self.num_images:,} images are few: only from {SURE_FROM} on can they show that "
@@ -275,6 +282,7 @@ def verify(
     arena_scratch_bytes: int = 0,
     float_accuracy: float | None = None,
     changed_files: tuple[str, ...] = (),
+    was_trained_on: bool = False,
     num_processes: int = 1,
     on_image: OnImage = no_progress,
 ) -> Verification:
@@ -293,6 +301,7 @@ def verify(
             and not measured. Default: 0.
         float_accuracy: Accuracy of the float network on the same images, 0 to 1. Default: unknown.
         changed_files: Files of the export that changed after it was written.
+        was_trained_on: Whether the network was trained on these images. Default: False.
         num_processes: Number of processes that share the images. Default: 1.
         on_image: Called with the number of classifications so far, of `num_classifications(N)`.
 
@@ -330,6 +339,7 @@ def verify(
         interpreter=reference if micro_scores is None else tflm.version(),
         reference=reference,
         versions=library_versions(*_LIBRARIES),
+        was_trained_on=was_trained_on,
         left_out=_WITHOUT_TFLM if micro_scores is None else "",
         changed_files=changed_files,
         mistakes=_mistakes(content, scores, labels),

@@ -129,7 +129,9 @@ def _statements(
         sentences.append(judge(validation.confusion, "validation").text)
         network = _validated_network(manifest)
         note = "choices were based on these images."
-        if manifest.get("source_file"):
+        if manifest.get("validation_is_seen"):
+            note = "it was trained on these images, too, so only test images count."
+        elif manifest.get("source_file"):
             note = "whether it was trained on some of these images is not known."
         sentences.append(f"This is the {network} network; {note}")
     return sentences
