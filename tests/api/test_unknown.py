@@ -11,7 +11,7 @@ import pytest
 
 import eyetune as et
 from eyetune.api.run import Run
-from eyetune.api.unknown import calibration_share, read_rate
+from eyetune.api.unknown import calibration_share, check_enough_images, read_rate
 from eyetune.device.estimate.tflite import read
 from eyetune.device.export.board_scores import board_scores
 from eyetune.device.export.export_folder import MODEL, as_values
@@ -75,9 +75,27 @@ def test_export_firmware_holds_the_rule(refusing: et.Export) -> None:
     assert tuple(map(int, numbers)) == rule.weights
 
 
-def test_export_calibrates_on_images_that_were_held_out(
-    archive: Path, tmp_path: Path, no_pictures: None
+def test_export_calibrates_on_as_many_images_as_a_rate_needs(
+    trained: Run, tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("eyetune.api.unknown.MAX_IMAGES", 4)
+    export = et.export(trained, tmp_path / "firmware", formats=["c"], unknown=0.1, progress=False)
+    report = export.manifest.unknown
+    assert report is not None
+    assert (report.temperature_images, report.calibration_images) == (4, 9)
+
+
+def test_a_third_of_few_images_is_none() -> None:
+    with pytest.raises(DataError) as caught:
+        check_enough_images(2, 0.5)
+    assert "3" in (caught.value.expected or "")
+    check_enough_images(3, 0.5)
+
+
+def test_export_calibrates_on_images_that_were_held_out(
+    archive: Path, tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eyetune.api.unknown.MAX_IMAGES", 4)  # of 10
     edits = {"model.blocks": [2], "model.dense": [], "fit.epochs": 1, "data.calibration": 0.5}
     run = et.train(
         et.Recipe().with_(edits), archive, workspace=tmp_path / "workspace", progress=False
@@ -88,7 +106,8 @@ def test_export_calibrates_on_images_that_were_held_out(
     report = export.manifest.unknown
     assert report is not None
     assert report.is_held_out
-    assert (report.temperature_images, report.calibration_images) == (10, 10)
+    assert (report.temperature_images, report.calibration_images) == (4, 9)
+    assert export.manifest.validation_images == 4  # both accuracies are for the same images
     with pytest.raises(DataError) as caught:
         et.export(run, folder, formats=["c"], unknown=0.05, overwrite=True, progress=False)
     assert "19" in (caught.value.expected or "")

@@ -107,7 +107,7 @@ def check_enough_images(num_validation: int, rate: float, *, num_networks: int =
         DataError: They are not.
     """
     needed = min_images(rate, num_networks)
-    total = needed + (needed - 1) // 2
+    total = max(3, needed + (needed - 1) // 2)
     if num_validation >= total:
         return
     reason = f", which {num_networks} networks were compared on" if num_networks > 1 else ""
@@ -160,8 +160,8 @@ def known_pictures(
             "data.calibration=0.5",
         )
     if dataset.calibration is not None:
-        held_out = dataset.calibration.take(0, MAX_IMAGES)
         needed = min_images(options.rate)
+        held_out = dataset.calibration.take(0, max(MAX_IMAGES, needed))
         if len(held_out) < needed:
             raise DataError(
                 "There are too few calibration images to refuse at most "
@@ -171,13 +171,25 @@ def known_pictures(
                 fix="Add images, hold out more of them (data.calibration), or allow a larger "
                 f"share: --unknown {_affordable_rate(len(held_out))}",
             )
-        return KnownPictures(images, held_out, is_held_out=True, num_compared=1, others=others)
+        compared = images.validation.take(0, MAX_IMAGES)
+        return KnownPictures(
+            SourceImages(
+                images.section,
+                replace(dataset, validation=compared),
+                images.probabilities[: len(compared)],
+            ),
+            held_out,
+            is_held_out=True,
+            num_compared=1,
+            others=others,
+        )
     networks = num_compared(source.origin) if isinstance(source.origin, Run) else None
     available = images.validation
     check_enough_images(len(available), options.rate, num_networks=networks or 1)
     order = np.random.default_rng(0).permutation(len(available))
     num_chosen = min(len(available) // 3, MAX_IMAGES)
-    chosen, rest = np.sort(order[:num_chosen]), np.sort(order[num_chosen:][:MAX_IMAGES])
+    num_calibration = max(MAX_IMAGES, min_images(options.rate, networks or 1))
+    chosen, rest = np.sort(order[:num_chosen]), np.sort(order[num_chosen:][:num_calibration])
     compared = Split(available.images[chosen], available.labels[chosen])
     return KnownPictures(
         SourceImages(
