@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from itertools import chain
 
 import numpy as np
@@ -43,6 +44,22 @@ def test_parts_are_classified_at_the_same_time() -> None:
         return len(images)
 
     assert in_parts(wait_for_the_other, numbered(10), 2) == [5, 5]
+
+
+def test_other_parts_end_after_an_error() -> None:
+    num_classified = [0]
+
+    def work(images: Images, on_image: OnImage) -> None:
+        if images[0, 0, 0, 0] == 0:
+            raise KeyboardInterrupt
+        for number in range(1, 1000):
+            on_image(number)
+            num_classified[0] = number
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parts(work, numbered(6), 2)
+    assert num_classified[0] < 500
 
 
 @pytest.mark.parametrize("num_parts", [1, 3])

@@ -15,6 +15,10 @@ from eyetune.device.export.int8_values import Images, OnImage, no_progress
 Result = TypeVar("Result")
 
 
+class _EndedError(Exception):
+    """Ends a part whose result is not needed any more."""
+
+
 def in_parts(
     work: Callable[[Images, OnImage], Result],
     images: Images,
@@ -28,14 +32,19 @@ def in_parts(
         images: Pixels, uint8 of shape (N, height, width, channels), at least one image.
         num_parts: Number of parts, 1 or more; at most one for each image.
         on_image: Called with the number of classifications so far, in all parts together.
+
+    Raises:
+        BaseException: What a part raises, or Ctrl-C. The other parts end at their next image.
     """
-    lock = threading.Lock()
+    lock, is_ended = threading.Lock(), threading.Event()
     num_parts = min(num_parts, len(images))
     num_done = [0] * num_parts
     shown = 0
 
     def on_part(part: int, number: int) -> None:
         nonlocal shown
+        if is_ended.is_set():
+            raise _EndedError
         with lock:
             num_done[part] = number
             if sum(num_done) > shown:
@@ -50,4 +59,8 @@ def in_parts(
             pool.submit(work, images[borders[part] : borders[part + 1]], partial(on_part, part))
             for part in range(num_parts)
         ]
-        return [future.result() for future in futures]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:  # an error in one of them, or Ctrl-C
+            is_ended.set()  # the others end at their next image, and are waited for
+            raise
