@@ -32,7 +32,7 @@ def lower(model: keras.Model) -> Graph:
 
     Raises:
         UsageError: The model is neither sequential nor functional, or has no input shape yet, so
-            that its layers cannot be traced.
+            that its layers cannot be traced; or it takes inputs of any size.
 
     Example:
         >>> import keras
@@ -42,6 +42,7 @@ def lower(model: keras.Model) -> Graph:
         ['CONV_2D', 'SOFTMAX']
     """
     functional = _functional(model)
+    _check_image_size(functional)
     builder = GraphBuilder()
     inputs = [builder.add_tensor(Tensor(_shape(tensor))) for tensor in functional.inputs]
     outputs = _emit_model(functional, inputs, builder, "")
@@ -57,6 +58,17 @@ def _is_rescaled(graph: Graph) -> bool:
     """
     kinds = {operator.kind for operator in graph.operators}
     return "CONCATENATION" in kinds and bool(kinds & _WITH_FIXED_SCALE)
+
+
+def _check_image_size(functional: Any) -> None:
+    shapes = [tuple(tensor.shape) for tensor in functional.inputs]
+    if any(None in shape[1:] for shape in shapes):
+        raise UsageError(
+            "The model takes inputs of any size, so its footprint is unknown.",
+            expected="a fixed shape without the batch, such as (32, 32, 3)",
+            received=", ".join(map(str, shapes)),
+            fix="Build it with keras.layers.Input((height, width, channels)).",
+        )
 
 
 def _functional(model: Any) -> Any:
