@@ -97,7 +97,7 @@ MUTANTS: list[tuple[dict[str, str], int]] = [
     ({LESS_128: "(int8_t)((int32_t)(value / 255.0f + 0.5f) - 128)"}, SCALED_TWICE),
     ({LESS_128: "(int8_t)(value / 255.0f)"}, SCALED_TWICE),
     ({LESS_128: "(int8_t)(((float)value - 128.0f) / 128.0f)"}, SCALED_TWICE),
-    ({"(whole.width - width) / 2": "0"}, OTHER_IMAGE),
+    ({"(whole.width - area.width) / 2": "0"}, OTHER_IMAGE),
     ({"area / 2, area / 2, area / 2": "0, 0, 0"}, OTHER_IMAGE),
 ]
 

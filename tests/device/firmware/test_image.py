@@ -196,7 +196,7 @@ def test_photo_and_frame_become_the_same_image(
 
 @needs_gcc
 @given(
-    sizes=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 40)),
+    sizes=st.tuples(*[st.integers(1, 12)] * 2, *[st.integers(1, 40)] * 2),
     channels=st.sampled_from([1, 3]),
     resize=st.sampled_from(get_args(Resize)),
 )
@@ -204,10 +204,11 @@ def test_photo_and_frame_become_the_same_image(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_small_frames_are_enlarged_alike(
-    harness: Path, sizes: tuple[int, int, int], channels: int, resize: Resize
+    harness: Path, sizes: tuple[int, int, int, int], channels: int, resize: Resize
 ) -> None:
-    height, width, side = sizes
-    frame, shape = random_frame(height, width), (side, side, channels)
+    """Also for long and narrow images, whose crop has at least one pixel."""
+    height, width, *size = sizes
+    frame, shape = random_frame(height, width), (size[0], size[1], channels)
     np.testing.assert_array_equal(
         image_in_c(harness, frame, shape, resize), image_of_frame(frame, shape, resize)
     )

@@ -31,9 +31,12 @@ static uint32_t max_of(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+/* Returns the rectangle of a size, at least one pixel, in the center of another one. */
 static Area centered(uint32_t width, uint32_t height, Area whole)
 {
-    const Area area = {(whole.width - width) / 2, (whole.height - height) / 2, width, height};
+    Area area = {0, 0, max_of(width, 1), max_of(height, 1)};
+    area.left = (whole.width - area.width) / 2;
+    area.top = (whole.height - area.height) / 2;
     return area;
 }
 
@@ -57,10 +60,10 @@ static Area padded(Area frame, Area image)
 {
     if (frame.width * image.height >= frame.height * image.width) {
         const uint32_t height = rounded(frame.height * image.width, frame.width);
-        return centered(image.width, max_of(height, 1), image);
+        return centered(image.width, height, image);
     }
     const uint32_t width = rounded(frame.width * image.height, frame.height);
-    return centered(max_of(width, 1), image.height, image);
+    return centered(width, image.height, image);
 }
 
 static Placement placement(CameraFrame frame, NetworkImage image, Resize resize)

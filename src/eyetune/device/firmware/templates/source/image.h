@@ -33,7 +33,7 @@ typedef enum {
 /* Fills an image with a frame.
  *
  * Each value is the rounded mean of the area that it covers. A frame that is smaller than the image is enlarged. It
- * must have at most 4096 x 4096 pixels, since sums are kept in 32 bits, and its crop at least one pixel.
+ * must have at most 4096 x 4096 pixels, since sums are kept in 32 bits.
  */
 void fill_image(CameraFrame frame, NetworkImage image, Resize resize);
 
