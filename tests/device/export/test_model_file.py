@@ -86,6 +86,18 @@ def test_tflite_file_in_int8_is_close_to_keras(tmp_path: Path) -> None:
     assert error(open_model_file(path, pixels="0-1").probabilities(IMAGES)) > 0.03
 
 
+def test_integers_without_a_scale_are_bytes(tmp_path: Path) -> None:
+    image = keras.Input((6, 6, 1), dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255)(keras.ops.cast(image, "float32"))
+    path = tmp_path / "bytes.tflite"
+    path.write_bytes(converted(keras.Model(image, PLAIN(scaled))))
+    file = open_model_file(path)
+    assert (file.dtype, file.pixels) == ("uint8", "0-255")
+    assert error(file.probabilities(IMAGES)) < 1e-4
+    with pytest.raises(UsageError, match="without a scale"):
+        open_model_file(path, pixels="0-1")
+
+
 @pytest.mark.parametrize("half", [0, 0.5])  # rounded down, or to the nearest
 @pytest.mark.parametrize("num_classes", [2, 10, 60, 100, 1000])
 def test_as_probabilities_knows_rounded_probabilities(num_classes: int, half: float) -> None:

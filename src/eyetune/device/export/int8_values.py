@@ -61,7 +61,9 @@ def confusion_matrix(scores: Scores, labels: NDArray[np.int64]) -> tuple[tuple[i
 
 
 def pixels_of_port(scale: float, zero_point: int, dtype: str) -> PixelRange:
-    """Return the range of pixels that an input can represent; "0-1" if it is not quantized.
+    """Return the range of pixels that an input can represent.
+
+    Numbers that are not quantized are taken for 0 to 1, but integers for 0 to 255.
 
     Args:
         scale: Its scale; 0 if it is not quantized.
@@ -71,9 +73,12 @@ def pixels_of_port(scale: float, zero_point: int, dtype: str) -> PixelRange:
     Example:
         >>> pixels_of_port(1 / 255, -128, "int8"), pixels_of_port(1 / 128, 128, "uint8")
         ('0-1', '-1-1')
+        >>> pixels_of_port(0, 0, "uint8"), pixels_of_port(0, 0, "float32")
+        ('0-255', '0-1')
     """
-    if not scale or not dtype.startswith(("int", "uint")):
-        return "0-1"
+    is_integer = dtype.startswith(("int", "uint"))
+    if not scale or not is_integer:
+        return "0-255" if is_integer else "0-1"
     limits = np.iinfo(dtype)
     low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
     if high > 2:

@@ -199,12 +199,11 @@ def _port(details: Any) -> dict[str, Any]:
 def _encoded(values: NDArray[np.float32], port: Any) -> Any:
     """Return real numbers as the values of an input."""
     scale, zero_point = port["quantization"]
-    if not scale:
+    if not np.issubdtype(port["dtype"], np.integer):
         return values.astype(port["dtype"])
     limits = np.iinfo(port["dtype"])
-    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(
-        port["dtype"]
-    )
+    numbers = np.round(values / scale) + zero_point if scale else np.round(values)
+    return np.clip(numbers, limits.min, limits.max).astype(port["dtype"])
 
 
 def _decoded(values: Any, port: Any) -> NDArray[np.float32]:

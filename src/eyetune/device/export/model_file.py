@@ -259,6 +259,13 @@ def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
         if in_firmware is not content:
             port = read(in_firmware).input
         pixels = pixels_of_port(port.scale, port.zero_point, port.dtype)
+    if not inputs[0]["scale"] and "int" in dtype and pixels != "0-255":
+        raise UsageError(
+            f"The input of {path.name} takes integers without a scale.",
+            expected="--pixels 0-255",
+            received=f"--pixels {pixels}",
+            fix="Leave --pixels out.",
+        )
     taken = pixels
     return ModelFile(
         path=path,
