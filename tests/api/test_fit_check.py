@@ -14,6 +14,7 @@ from keras import layers
 from eyetune.api.fit_check import fit_check, fit_checks
 from eyetune.api.run import Run
 from eyetune.device.boards.profiles import boards, load_board
+from eyetune.device.export.quantize import quantize
 from eyetune.errors import BoardError, EyetuneError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 
@@ -87,6 +88,16 @@ def test_fit_check_of_a_model_equals_that_of_its_file(tmp_path: Path) -> None:
     check = fit_check(model)
     assert check.label == "model small"
     assert fit_check(tmp_path / "small.keras").footprint == check.footprint
+
+
+def test_fit_check_finds_files_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    model = keras.Sequential([layers.Input((8, 8, 1)), layers.Flatten(), layers.Dense(3)])
+    (tmp_path / "small.tflite").write_bytes(quantize(model, np.zeros((2, 8, 8, 1), np.uint8)))
+    assert fit_check("~/small.tflite").fits
 
 
 def test_fit_check_converts_a_network_with_unknown_layers() -> None:

@@ -245,7 +245,7 @@ def fit_checks(
     profiles = [board if isinstance(board, Board) else load_board(board) for board in chosen]
     is_file = isinstance(network, str | Path) and str(network).lower().endswith(".tflite")
     if is_file:
-        needs, uncertainty, is_whole = _needs_of_file(Path(network))
+        needs, uncertainty, is_whole = _needs_of_file(Path(network).expanduser())
         label = str(network) if is_whole else f"{network} with int8 at both ends"
         run = None
     else:
