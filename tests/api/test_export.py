@@ -112,6 +112,40 @@ def test_model_card_states_accuracy_and_limits(exported: et.Export, verified: Ve
     assert model_card(evil).startswith("# a\\|b \\<script\\> \\# c for ")
 
 
+def test_export_says_that_validation_images_were_trained_on(archive: Path, tmp_path: Path) -> None:
+    edits = {"model.blocks": [2], "model.dense": [], "fit.epochs": 1}
+    run = et.train(
+        et.Recipe().with_({**edits, "data.train_on_validation": True}),
+        archive,
+        workspace=tmp_path / "workspace",
+        progress=False,
+        plots=False,
+    )
+    export = et.export(run, tmp_path / "firmware", formats=["c"], progress=False)
+    assert export.manifest.validation_is_seen
+    assert any("was trained on the validation images" in note for note in export.notes)
+    for name in ("report.html", "MODEL_CARD.md"):
+        text = (export.folder / name).read_text()
+        assert "trained on these images, too" in text or "was trained, too" in text
+        assert "choices were based" not in text
+    for split, is_seen in (("validation", True), ("test", False)):
+        result = et.verify(export.folder, split=split, workspace=run.workspace, progress=False)
+        assert any("trained on these" in warning for warning in result.warnings) == is_seen
+
+
+def test_readme_of_a_c_array_lists_answers_only(exported: et.Export) -> None:
+    """No program prints the result of a self-test there."""
+    texts = {name: (exported.folder / name / "README.md").read_text() for name in ("c", "esp-idf")}
+    assert {name: "self-test: PASS" in text for name, text in texts.items()} == {
+        "c": False,
+        "esp-idf": True,
+    }
+    lines = texts["c"].partition("## Expected answers")[2].splitlines()
+    answers = [line for line in lines if line.startswith("    ")]
+    assert len(answers) == 3
+    assert set(answers) < set(texts["esp-idf"].splitlines())
+
+
 def test_export_is_about_as_accurate_as_float(exported: et.Export, trained: Run) -> None:
     assert exported.manifest.float_validation_accuracy == trained.validation_accuracy
     assert exported.accuracy_drop is not None

@@ -31,7 +31,7 @@ class FirmwareModel:
         resize: How a frame of the camera becomes an image, as photos did in training.
         unknown: When a picture is unknown. None: every picture gets a class.
         vote_frames: Number of frames that vote, if pictures can be unknown: 1 to 32.
-        expected: Lines of serial output for the README, as computed here, with the predicted time.
+        expected: Lines of answers for the README, as computed here, with the predicted time.
 
     Raises:
         UsageError: A value is out of range.
