@@ -21,6 +21,7 @@ from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executions import arrived, interrupted
 from eyetune.tuning.objectives import read_objective
+from eyetune.tuning.trials import trial_recipe
 from eyetune.values.history import History
 from tests.tuning.searching import Silence, do, new, outline
 
@@ -124,6 +125,21 @@ def test_only_epochs_whose_network_is_kept_count(executions: tuple[Execution, ..
         trial = TRIAL.with_(executions=executions)
         trial = interrupted(settings, trial, dict.fromkeys(trial.runs, epochs))
         assert (trial.objectives or ())[0] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(
+    ("start", "values"),
+    [
+        ({}, {"model": "vgg16", "model.trainable_from": "block5", "fit.fine_tune_epochs": 2}),
+        ({"optimizer.warmup_epochs": 3}, {"fit.epochs": 2, "optimizer.warmup_epochs": 0.5}),
+    ],
+)
+def test_values_of_a_trial_count_together(start: dict[str, Any], values: dict[str, Any]) -> None:
+    """Those of how long it trains alone would contradict the recipe of the study."""
+    settings = SETTINGS.model_copy(update={"recipe": Recipe().with_(start)})
+    trial = TRIAL.with_(values=values, executions=())
+    assert trial_recipe(settings, trial).fit == settings.fit_of(values)
+    assert arrived(settings, trial, "a", history(0.2, 0.6), is_over=True).objectives is not None
 
 
 @pytest.mark.parametrize("schedule", ["full", "halving"])

@@ -238,8 +238,15 @@ class StudySettings(JsonModel):
         Args:
             values: Hyperparameters of a trial.
         """
-        edits = {name: value for name, value in values.items() if name.startswith("fit.")}
-        return self.recipe.fit if self.has_function else self.recipe.with_(edits).fit
+        fit = self.recipe.fit
+        edits = {
+            name.removeprefix("fit."): value
+            for name, value in values.items()
+            if name.startswith("fit.")
+        }
+        if not edits or self.has_function or self.engine != "eyetune":
+            return fit
+        return FitSection.model_validate(fit.model_dump() | edits)
 
 
 class StudyState(StrEnum):
