@@ -44,7 +44,7 @@ def test_interrupted_command_says_how_to_resume(
     assert expected in eyetune.errors
 
 
-def test_the_command_to_resume_repeats_what_a_study_does_not_record(
+def test_the_command_to_resume_repeats_what_is_not_recorded(
     eyetune: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eyetune.deploy", create_and_interrupt, raising=False)
@@ -55,7 +55,8 @@ def test_the_command_to_resume_repeats_what_a_study_does_not_record(
     expected = shlex.join(["eyetune", "deploy", "--resume", "--name", "s", *more])
     assert expected in eyetune.errors
     monkeypatch.setattr("eyetune.tune", create_and_interrupt, raising=False)
-    more = ["--workers", "2", "--retrain-epochs", "9", "--tensorboard", "logs"]
+    more = ["--workers", "0", "--executor", "ray://head:10001"]
+    more += ["--retrain-epochs", "9", "--tensorboard", "logs"]
     assert eyetune("tune", "--data", "digits", "--name", "t", *more) == INTERRUPTED
     assert shlex.join(["eyetune", "tune", "--resume", "--name", "t", *more]) in eyetune.errors
 

@@ -115,7 +115,7 @@ class ModelFileFlags:
     the order of the network's outputs."""
     pixels: Annotated[Pixels, Parameter(show_default="auto", allow_leading_hyphen=True)] = "auto"
     """Range of pixels that a model file takes. auto infers it from the scale of a quantized input
-    or from a Rescaling layer, and otherwise means 0-1."""
+    or from a Rescaling layer, and otherwise means 0-1 (0-255 for integers without a scale)."""
     unsafe: Annotated[bool, Parameter(negative="")] = False
     """Run code inside a .keras file. The code can do anything that you can."""
 

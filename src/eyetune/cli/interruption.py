@@ -65,5 +65,5 @@ def say_how_to_resume(
 def _as_arguments(options: Mapping[str, object]) -> Iterator[str]:
     for name, value in options.items():
         for item in value if isinstance(value, tuple) else (value,):
-            if item:
+            if item is not None:
                 yield from (f"--{name.replace('_', '-')}", str(item))

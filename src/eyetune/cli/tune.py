@@ -115,9 +115,11 @@ def tune(
             if command.engine == "keras-tuner":
                 say("Interrupted. The trials so far are recorded; KerasTuner cannot resume them.")
                 return INTERRUPTED
+            executor = arguments.get("executor", "")
             options = {
                 "workers": arguments.get("workers"),
-                "retrain_epochs": command.retrain_epochs,
+                "executor": executor if "://" in executor else None,  # it has to be named again
+                "retrain_epochs": command.retrain_epochs or None,
                 "against": command.against,
             }
             return say_how_to_resume(
