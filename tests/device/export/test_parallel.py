@@ -46,11 +46,12 @@ def test_parts_are_classified_at_the_same_time() -> None:
     assert in_parts(wait_for_the_other, numbered(10), 2) == [5, 5]
 
 
-def test_other_parts_end_after_an_error() -> None:
+@pytest.mark.parametrize("first", [0, 3])
+def test_other_parts_end_after_an_error(first: int) -> None:
     num_classified = [0]
 
     def work(images: Images, on_image: OnImage) -> None:
-        if images[0, 0, 0, 0] == 0:
+        if images[0, 0, 0, 0] == first:
             raise KeyboardInterrupt
         for number in range(1, 1000):
             on_image(number)

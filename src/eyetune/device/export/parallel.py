@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TypeVar
 
@@ -60,7 +60,10 @@ def in_parts(
             for part in range(num_parts)
         ]
         try:
-            return [future.result() for future in futures]
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
         except BaseException:  # an error in one of them, or Ctrl-C
             is_ended.set()  # the others end at their next image, and are waited for
             raise
+    return [future.result() for future in futures]
