@@ -146,7 +146,7 @@ def export(
             classes must be in the order of the network's outputs. Runs use their own images.
         pixels: The range of pixels that a network from a file takes: "0-1", "0-255" or "-1-1".
             Default: inferred from the scale of a quantized input or from a Rescaling layer,
-            otherwise "0-1".
+            otherwise "0-1" ("0-255" for integers without a scale).
         unsafe: Whether code inside a .keras file may run. It can do anything that you can.
         overwrite: Whether to replace an existing export. Other files are never replaced.
         steps: How the network was found, as sentences for the report.
@@ -374,7 +374,6 @@ def _described(
         validation_images=int8.num_validation_images,
         float_validation_accuracy=int8.float_accuracy,
         int8_validation_accuracy=int8.int8_accuracy,
-        validation_is_seen=dataset.validation_is_seen,
         validation_guess=guessing_accuracy(class_shares.tolist()),
         conversions=int8.conversions,
         remedies_left_out=int8.remedies_left_out,

@@ -118,9 +118,6 @@ class Manifest(JsonModel):
     validation_guess: float | None = Field(
         None, description="accuracy of guessing on these images", ge=0, le=1
     )
-    validation_is_seen: bool = Field(
-        False, description="whether the network was trained on the validation images, too"
-    )
     training_images: int | None = Field(
         None, description="number of training images; null if unknown"
     )
@@ -154,6 +151,11 @@ class Manifest(JsonModel):
         if (self.latency_ms is None) is not (self.latency_error_ms is None):
             raise ValueError("latency_ms and latency_error_ms belong together")
         return self
+
+    @property
+    def validation_is_seen(self) -> bool:
+        """Whether the network was trained on the validation images, too."""
+        return self.data.train_on_validation
 
     @property
     def accuracy_drop(self) -> float | None:

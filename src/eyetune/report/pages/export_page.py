@@ -129,12 +129,17 @@ def _statements(
         sentences.append(judge(validation.confusion, "validation").text)
         network = _validated_network(manifest)
         note = "choices were based on these images."
-        if manifest.get("validation_is_seen"):
+        if _is_seen(manifest):
             note = "it was trained on these images, too, so only test images count."
         elif manifest.get("source_file"):
             note = "whether it was trained on some of these images is not known."
         sentences.append(f"This is the {network} network; {note}")
     return sentences
+
+
+def _is_seen(manifest: Mapping[str, Any]) -> bool:
+    """Return whether the network was trained on the validation images, too."""
+    return bool(manifest.get("data", {}).get("train_on_validation"))
 
 
 def _validated_network(manifest: Mapping[str, Any]) -> str:
@@ -225,7 +230,8 @@ def _accuracy_rows(
 ) -> list[Row]:
     rows = [
         _accuracy_row(
-            f"{manifest['validation_images']:,} validation images",
+            f"{manifest['validation_images']:,} validation images"
+            + (", which it was trained on" if _is_seen(manifest) else ""),
             manifest["float_validation_accuracy"],
             manifest["int8_validation_accuracy"],
             manifest["validation_images"],
