@@ -142,6 +142,17 @@ def test_fit_check_cannot_tell_without_a_conversion(monkeypatch: pytest.MonkeyPa
     assert fit_check(large, progress=False).verdict == "does not fit"
 
 
+def test_fit_check_of_a_network_for_images_of_any_size() -> None:
+    """Its own needs cannot be told; those in a network for images of one size are measured."""
+    image = layers.Input((None, None, 3))
+    anywhere = keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image)))
+    check = fit_check(anywhere, progress=False)
+    assert (check.verdict, check.to_json()["latency_ms"]) == ("cannot tell", None)
+    check = fit_check(keras.Sequential([layers.Input((8, 8, 3)), anywhere]), progress=False)
+    assert check.verdict == "fits"
+    assert check.footprint.macs == 6 * 6 * 3 * 3 * 3 * 4
+
+
 def test_fit_checks_computes_the_needs_once() -> None:
     checks = fit_checks("lab")
     assert [check.board for check in checks] == list(boards())

@@ -49,15 +49,16 @@ def emit_layer(call: LayerCall) -> int:
     if kind in _VANISHING or kind.startswith("Random"):
         return call.inputs[0]
     if _has_other_layout(call):
-        return _unknown(call)
+        return emit_unknown(call)
     if kind in _RULES:
         return _RULES[kind](call)
     if kind.lower() in ACTIVATION_RULES:  # also as an operation, such as keras.ops.relu
         return emit_activation(call, call.inputs[0], kind.lower())
-    return _unknown(call)
+    return emit_unknown(call)
 
 
-def _unknown(call: LayerCall) -> int:
+def emit_unknown(call: LayerCall) -> int:
+    """Add an operator of the kind UNKNOWN with the layer's weights, and return its output."""
     weights = getattr(call.layer, "weights", ())
     return call.emit(
         UNKNOWN, constants=tuple(Constant(math.prod(weight.shape)) for weight in weights)
@@ -160,7 +161,7 @@ def _separable(call: LayerCall) -> int:
 
 def _transposed(call: LayerCall) -> int:
     if set(call.layer.dilation_rate) != {1}:
-        return _unknown(call)
+        return emit_unknown(call)
     size, channels = math.prod(call.layer.kernel.shape), call.shape[-1]
     bias = (Constant(4 * channels),) if call.layer.use_bias else ()
     output = call.emit(
@@ -311,12 +312,12 @@ def _relu(call: LayerCall) -> int:
             return emit_activation(call, call.inputs[0], "relu6")
         case _, None, 0:
             return call.emit("LEAKY_RELU")
-    return _unknown(call)
+    return emit_unknown(call)
 
 
 def _resizing(call: LayerCall) -> int:
     if call.layer.crop_to_aspect_ratio or call.layer.pad_to_aspect_ratio:
-        return _unknown(call)
+        return emit_unknown(call)
     return _resized(call)
 
 
@@ -328,7 +329,7 @@ def _upsampling(call: LayerCall) -> int:
 
 def _resized(call: LayerCall) -> int:
     kind = _INTERPOLATIONS.get(call.layer.interpolation)
-    return call.emit(kind, constants=(Constant(8),)) if kind else _unknown(call)
+    return call.emit(kind, constants=(Constant(8),)) if kind else emit_unknown(call)
 
 
 _RULES: dict[str, _LayerRule] = {

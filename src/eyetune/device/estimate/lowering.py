@@ -9,7 +9,7 @@ from eyetune.device.estimate.arena import planned
 from eyetune.device.estimate.graph import Graph, Tensor
 from eyetune.device.estimate.graph_builder import UNKNOWN, GraphBuilder, LayerCall
 from eyetune.device.estimate.graph_passes import fused, ordered
-from eyetune.device.estimate.layer_rules import emit_layer
+from eyetune.device.estimate.layer_rules import emit_layer, emit_unknown
 from eyetune.errors import UsageError
 from eyetune.models.keras_internals import functional_model, nodes_in_order
 
@@ -32,7 +32,7 @@ def lower(model: keras.Model) -> Graph:
 
     Raises:
         UsageError: The model is neither sequential nor functional, or has no input shape yet, so
-            that its layers cannot be traced; or it takes inputs of any size.
+            that its layers cannot be traced.
 
     Example:
         >>> import keras
@@ -42,7 +42,6 @@ def lower(model: keras.Model) -> Graph:
         ['CONV_2D', 'SOFTMAX']
     """
     functional = _functional(model)
-    _check_image_size(functional)
     builder = GraphBuilder()
     inputs = [builder.add_tensor(Tensor(_shape(tensor))) for tensor in functional.inputs]
     outputs = _emit_model(functional, inputs, builder, "")
@@ -58,17 +57,6 @@ def _is_rescaled(graph: Graph) -> bool:
     """
     kinds = {operator.kind for operator in graph.operators}
     return "CONCATENATION" in kinds and bool(kinds & _WITH_FIXED_SCALE)
-
-
-def _check_image_size(functional: Any) -> None:
-    shapes = [tuple(tensor.shape) for tensor in functional.inputs]
-    if any(None in shape[1:] for shape in shapes):
-        raise UsageError(
-            "The model takes inputs of any size, so its footprint is unknown.",
-            expected="a fixed shape without the batch, such as (32, 32, 3)",
-            received=", ".join(map(str, shapes)),
-            fix="Build it with keras.layers.Input((height, width, channels)).",
-        )
 
 
 def _functional(model: Any) -> Any:
@@ -110,11 +98,16 @@ def _emit_model(
 
 
 def _emit_node(node: Any, name: str, inputs: Sequence[int], builder: GraphBuilder) -> list[int]:
-    """Add the operators of one layer; outputs after the first come from unknown operators."""
+    """Add the operators of one layer; outputs after the first come from unknown operators.
+
+    So do outputs of an unknown size: what a layer needs for images of any size cannot be told.
+    """
     calls = [
         LayerCall(name, node.operation, tuple(inputs), _shape(tensor), builder)
         for tensor in node.outputs
     ]
+    if any(None in tensor.shape[1:] for tensor in node.outputs):
+        return [emit_unknown(call) for call in calls]
     first, *others = calls
     return [emit_layer(first), *(call.emit(UNKNOWN) for call in others)]
 
