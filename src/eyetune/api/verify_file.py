@@ -46,7 +46,8 @@ def verify_file(
         split: "test" or "validation".
         num_images: Number of images to use, the first ones of the split. Default: all.
         pixels: The range of pixels that the network takes: "0-1", "0-255" or "-1-1". Default:
-            inferred from the scale of a quantized input or from a Rescaling layer, otherwise "0-1".
+            inferred from the scale of a quantized input or from a Rescaling layer, otherwise "0-1"
+            ("0-255" for integers without a scale).
         unsafe: Whether code inside a .keras file may run. It can do anything that you can.
         progress: Whether to show the progress.
 

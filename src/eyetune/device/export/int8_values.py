@@ -63,7 +63,7 @@ def confusion_matrix(scores: Scores, labels: NDArray[np.int64]) -> tuple[tuple[i
 def pixels_of_port(scale: float, zero_point: int, dtype: str) -> PixelRange:
     """Return the range of pixels that an input can represent.
 
-    Numbers that are not quantized are taken for 0 to 1, but integers for 0 to 255.
+    Numbers that are not quantized are taken for 0 to 1, but integers that reach 255 for 0 to 255.
 
     Args:
         scale: Its scale; 0 if it is not quantized.
@@ -76,10 +76,11 @@ def pixels_of_port(scale: float, zero_point: int, dtype: str) -> PixelRange:
         >>> pixels_of_port(0, 0, "uint8"), pixels_of_port(0, 0, "float32")
         ('0-255', '0-1')
     """
-    is_integer = dtype.startswith(("int", "uint"))
-    if not scale or not is_integer:
-        return "0-255" if is_integer else "0-1"
+    if not np.issubdtype(dtype, np.integer):
+        return "0-1"
     limits = np.iinfo(dtype)
+    if not scale:
+        return "0-255" if limits.max >= 255 else "0-1"
     low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
     if high > 2:
         return "0-255"

@@ -259,12 +259,12 @@ def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
         if in_firmware is not content:
             port = read(in_firmware).input
         pixels = pixels_of_port(port.scale, port.zero_point, port.dtype)
-    if not inputs[0]["scale"] and "int" in dtype and pixels != "0-255":
+    if not inputs[0]["scale"] and np.issubdtype(dtype, np.integer) and pixels != "0-255":
         raise UsageError(
-            f"The input of {path.name} takes integers without a scale.",
-            expected="--pixels 0-255",
-            received=f"--pixels {pixels}",
-            fix="Leave --pixels out.",
+            f"What the numbers of the input of {path.name} mean is not known.",
+            expected="numbers up to 255, or numbers with a scale",
+            received=f"{dtype} without a scale, and --pixels {pixels}",
+            fix="Leave --pixels out, or convert the network with a quantized input.",
         )
     taken = pixels
     return ModelFile(
