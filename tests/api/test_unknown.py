@@ -89,6 +89,7 @@ def test_a_third_of_few_images_is_none() -> None:
     with pytest.raises(DataError) as caught:
         check_enough_images(2, 0.5)
     assert "3" in (caught.value.expected or "")
+    assert "--unknown" not in (caught.value.fix or "")
     check_enough_images(3, 0.5)
 
 

@@ -113,7 +113,7 @@ def test_measured_time_is_that_of_the_measured_arena(monkeypatch: pytest.MonkeyP
     assert costs["fps"] < start.costs["fps"]
 
 
-def test_network_that_needs_external_ram_only_when_converted_gets_a_smaller_arena(
+def test_arena_stays_in_internal_ram_after_the_conversion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Fewer channels everywhere would be slow in external RAM as well."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_VOTE_FRAMES = 3
 MAX_IMAGES = 2000  # of each kind that the int8 network classifies here
+_FEWEST = 3  # validation images: a third of them is at least one
 _MAX_MACS_ALONE = 2e10  # about 10 s; other processes take some seconds to start
 
 
@@ -107,7 +108,7 @@ def check_enough_images(num_validation: int, rate: float, *, num_networks: int =
         DataError: They are not.
     """
     needed = min_images(rate, num_networks)
-    total = max(3, needed + (needed - 1) // 2)
+    total = max(_FEWEST, needed + (needed - 1) // 2)
     if num_validation >= total:
         return
     reason = f", which {num_networks} networks were compared on" if num_networks > 1 else ""
@@ -116,7 +117,9 @@ def check_enough_images(num_validation: int, rate: float, *, num_networks: int =
         "pictures.",
         expected=f"at least {total:,} validation images{reason}",
         received=f"{num_validation:,}",
-        fix="Add images, or allow a larger share: --unknown "
+        fix="Add images."
+        if num_validation < _FEWEST
+        else "Add images, or allow a larger share: --unknown "
         f"{_affordable_rate(num_validation - num_validation // 3, num_networks)}",
     )
 
