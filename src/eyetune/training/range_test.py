@@ -71,14 +71,21 @@ def batches_per_epoch(recipe: Recipe, dataset: Dataset) -> int:
 
 
 def constant(recipe: Recipe) -> Recipe:
-    """Return the recipe without a learning-rate schedule and warm-up.
+    """Return the recipe without a learning-rate schedule, its restarts and warm-up.
 
     Example:
         >>> recipe = Recipe().with_(optimizer__schedule="cosine", optimizer__warmup_epochs=1)
         >>> constant(recipe).optimizer.schedule, constant(recipe).optimizer.warmup_epochs
         ('constant', 0.0)
     """
-    return recipe.with_({"optimizer.schedule": "constant", "optimizer.warmup_epochs": 0})
+    return recipe.with_(
+        {
+            "optimizer.schedule": "constant",
+            "optimizer.warmup_epochs": 0,
+            "optimizer.cycle_epochs": 0,
+            "optimizer.restarts": (),
+        }
+    )
 
 
 def _endless(training: Training, stage: Stage) -> Iterator[tuple[Any, Any]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from eyetune.recipe import Recipe
+from eyetune.recipe.sections import WITH_MOMENTUM
 from eyetune.techniques.registry import technique
 
 GROUP = "training"
@@ -39,7 +42,10 @@ def _learning_rate(recipe: Recipe, value: float) -> Recipe:
     link="https://arxiv.org/abs/1608.03983",
 )
 def _schedule(recipe: Recipe, value: str) -> Recipe:
-    return recipe.with_({"optimizer.schedule": value, "optimizer.warmup_epochs": 0})
+    edits: dict[str, Any] = {"optimizer.schedule": value, "optimizer.warmup_epochs": 0}
+    if value == "plateau":  # it cannot start again
+        edits |= {"optimizer.cycle_epochs": 0, "optimizer.restarts": ()}
+    return recipe.with_(edits)
 
 
 @technique(
@@ -116,7 +122,12 @@ def _batch_and_epochs(recipe: Recipe, value: str) -> Recipe:
 )  # fmt: skip
 def _optimizer(recipe: Recipe, value: str) -> Recipe:
     learning_rate = LEARNING_RATES.get(value, DEFAULT_LEARNING_RATE)
-    return recipe.with_({"optimizer.name": value, "optimizer.learning_rate": learning_rate})
+    edits: dict[str, Any] = {"optimizer.name": value, "optimizer.learning_rate": learning_rate}
+    if value != "sgd":
+        edits["optimizer.nesterov"] = False
+    if value not in WITH_MOMENTUM:
+        edits["optimizer.momentum"] = 0.0
+    return recipe.with_(edits)
 
 
 @technique(
