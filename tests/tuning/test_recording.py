@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eyetune.data import Dataset, Split
@@ -30,6 +32,12 @@ def test_linear_baseline_is_fitted_once_per_data_set() -> None:
     assert len(notes) == 1
     linear_baseline(dataset_of(5), notes.append)
     assert len(notes) == 2
+
+
+def test_linear_baseline_of_one_class_is_unknown() -> None:
+    dataset = dataset_of(0)
+    labels = np.zeros_like(dataset.train.labels)
+    assert linear_baseline(replace(dataset, train=Split(dataset.train.images, labels))) is None
 
 
 def test_linear_baseline_needs_no_cache(empty_cache: Path) -> None:
