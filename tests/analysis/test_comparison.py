@@ -139,6 +139,19 @@ def test_compare_at_equal_epochs_and_seconds() -> None:
     )  # 16 s: all of the long one, one epoch of the short one
 
 
+def test_compare_leaves_out_epochs_without_validation() -> None:
+    """As those of Keras's own fit with validation_freq=2."""
+    right = np.ones((1, 10), bool)
+    seldom = tuple(
+        replace(epoch, val_accuracy=None) if epoch.epoch % 2 else epoch
+        for epoch in history(0.1, 0.4, 0.5, 0.6)
+    )
+    first = Candidate("first", right, (seldom,), 1, 1)
+    second = Candidate("second", right, (history(0.2, 0.3, 0.9),), 1, 1)
+    (one,) = compare(first, [second])
+    assert one.at_equal_epochs == pytest.approx(0.9 - 0.4)
+
+
 def test_compare_refuses_other_images() -> None:
     with pytest.raises(DataError):
         compare(candidate("a", 0.5, images=100), [candidate("b", 0.5, images=90)])

@@ -375,9 +375,13 @@ def _at_equal(
 
 
 def _value_at(history: History, ends: Sequence[float], limit: float) -> float:
-    """Return the validation accuracy of the last epoch that ends by the limit, or of the first."""
-    value = history[0].value("val_accuracy")
+    """Return the validation accuracy of the last epoch that ends by the limit, or of the first.
+
+    Epochs without validation do not count; NaN if no epoch has one.
+    """
+    value = math.nan
     for epoch, end in zip(history, ends, strict=True):
-        if end <= limit * (1 + 1e-9):
+        is_early = math.isnan(value) or end <= limit * (1 + 1e-9)
+        if is_early and epoch.measures("val_accuracy"):
             value = epoch.value("val_accuracy")
     return value
