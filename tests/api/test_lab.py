@@ -15,7 +15,7 @@ import pytest
 
 import eyetune as et
 from eyetune.api.lab import QUICK_VALUES, Lab
-from eyetune.errors import EyetuneError, LabNotFoundError, RecipeError, UsageError
+from eyetune.errors import DataError, EyetuneError, LabNotFoundError, RecipeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
@@ -47,6 +47,15 @@ def test_lab_refuses_bad_arguments_before_training(
 ) -> None:
     with pytest.raises(error):
         et.lab(**{"data": "digits", "progress": False, **arguments})
+    assert Workspace().runs.all() == []
+
+
+def test_lab_refuses_data_without_test_images_before_training(tmp_path: Path) -> None:
+    images, labels = tiny_images(60, 3, size=8)
+    path = tmp_path / "no-test.npz"
+    np.savez(path, x_train=images, y_train=labels, x_test=images[:0], y_test=labels[:0])
+    with pytest.raises(DataError, match="test images"):
+        et.lab(data=str(path), progress=False)
     assert Workspace().runs.all() == []
 
 

@@ -12,7 +12,7 @@ from eyetune.analysis.imbalance import imbalance
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.run import open_run
 from eyetune.data import Dataset
-from eyetune.errors import ArgumentTypeError, UsageError
+from eyetune.errors import ArgumentTypeError, DataError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
@@ -261,8 +261,15 @@ def lab(
             fix="Save it as an .npz file or a folder of images, and pass that path.",
         )
     check_trackers(trackers)
-    # Without validation images there is nothing to choose on.
-    recipe = checked_recipe(recipe).with_({"data.train_on_validation": False})
+    # Without validation images there is nothing to choose on. The baseline may be that of a run
+    # that was continued, or of a trial: a lab trains from the beginning, with one schedule.
+    recipe = checked_recipe(recipe).with_(
+        {
+            "data.train_on_validation": False,
+            "optimizer.restarts": (),
+            "optimizer.cycle_epochs": 0,
+        }
+    )
     if quick:
         recipe = _quick_recipe(recipe)
     extra_final_seeds = EXTRA_FINAL_SEEDS if final_seeds is None else 0
@@ -282,6 +289,13 @@ def lab(
         choices = lab_plan.choose(lab_plan.QUICK if quick else ())
     workspace.prepare()
     dataset = load_images(recipe, data, progress=progress)
+    if not len(dataset.test):
+        raise DataError(
+            f"A lab ends with test images, and {dataset.source} has none.",
+            expected="one test image or more",
+            received="none",
+            fix="Add test images, or compare runs on validation images: eyetune compare RUN RUN",
+        )
     class_counts = dataset.train.class_counts(dataset.num_classes).tolist()
     is_uneven = imbalance(class_counts).is_large
     if is_uneven and not names:

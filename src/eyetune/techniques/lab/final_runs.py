@@ -62,9 +62,10 @@ def _trained(
 def _final_recipe(result: RecipeResult) -> Recipe:
     """Return the recipe for the final training, which has no validation images.
 
-    Without them it cannot stop early, so it ends at the epoch that was best before.
+    Without them it cannot stop early, so it ends at the epoch that was best before. Images that are
+    held out for a threshold are trained on, too.
     """
-    recipe = result.recipe.with_({"data.train_on_validation": True})
+    recipe = result.recipe.with_({"data.train_on_validation": True, "data.calibration": 0.0})
     if not recipe.fit.early_stopping:
         return recipe
     kept_epochs = [require_results(run).kept_epoch for run in result.runs]

@@ -101,7 +101,7 @@ def lab_record(plan: LabPlan, findings: Findings) -> LabRecord:
         num_validation=data.num_validation,
         num_test=data.num_test,
         seeds=plan.seeds,
-        epochs=plan.baseline.fit.epochs,
+        epochs=plan.baseline.fit.total_epochs,
         workers=plan.workers,
         seconds=findings.seconds,
         baseline=_trained(findings.baseline),
