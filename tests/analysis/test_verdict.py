@@ -519,6 +519,17 @@ def test_a_frozen_backbone_is_fine_tuned(early_stopping: int) -> None:
     assert not {"fine-tuning", "early stopping"} & set(techniques(diagnose(again)))
 
 
+def test_a_training_for_int8_is_judged_by_its_last_stage() -> None:
+    edits = {"fit.epochs": 3, "fit.quantize": "int8", "fit.quantize_epochs": 2}
+    epochs = history([0.5, 0.6, 0.7, 0.68, 0.7], gap=0.2, val_loss=[1.2, 0.5, 0.9, 0.8, 0.7])
+    facts = cifar10(0.7, epochs, edits=edits)
+    assert facts.best_loss_epoch == 5
+    suggestions = diagnose(facts).suggestions
+    assert "dropout" in {one.technique for one in suggestions}
+    for suggestion in suggestions:
+        facts.recipe.with_(edits_of(suggestion.command))  # early stopping would be refused
+
+
 @pytest.mark.parametrize(
     ("num_train", "names"),
     [

@@ -10,6 +10,8 @@ import pytest
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import summary_sentences, warnings
 from eyetune.analysis.trial_results import metric_text
+from eyetune.recipe import Recipe
+from eyetune.recipe.edits import parse_edits
 from eyetune.records.study import Budget, Objective, SamplerName, SchedulerSettings, StudyState
 from eyetune.records.trial import InfeasibleReason, Rung, TrialState
 from eyetune.report.pages.study_method import SAMPLERS, budget_text, method
@@ -176,6 +178,15 @@ def test_study_with_a_final_training_continues_with_more_time() -> None:
     assert lines[0] == "eyetune tune --resume --name first --time 7200s"
     assert lines[-1] == f"eyetune train {final.run} --set fit.seconds=7200"
     assert f"trial {final.number}" in method(study.record, study.trials)[-1]
+
+
+def test_best_recipe_with_stages_is_trained_without_early_stopping() -> None:
+    recipe = Recipe().with_({"fit.quantize": "int8"})
+    settings = STUDY.record.settings.model_copy(update={"recipe": recipe})
+    record = STUDY.record.model_copy(update={"settings": settings})
+    edits = parse_edits([commands(record, STUDY.trials)[-1].partition("--set ")[2]])
+    assert recipe.with_(edits).fit.keep_best
+    assert commands(STUDY.record, STUDY.trials)[-1].endswith("--set fit.early_stopping=5")
 
 
 @pytest.mark.parametrize("schedule", ["full", "halving", "hyperband", "median"])
