@@ -131,7 +131,9 @@ def test_export_says_that_validation_images_were_trained_on(archive: Path, tmp_p
     for split, is_seen in (("validation", True), ("test", False)):
         result = et.verify(export.folder, split=split, workspace=run.workspace, progress=False)
         assert any("trained on these" in warning for warning in result.warnings) == is_seen
-    assert "validation images, which it was trained on" in (export.folder / "report.html").read_text()
+    assert (
+        "validation images, which it was trained on" in (export.folder / "report.html").read_text()
+    )
 
 
 def test_readme_of_a_c_array_lists_answers_only(exported: et.Export) -> None:

@@ -18,7 +18,9 @@ def recipes_table(
     recipes: Mapping[str, tuple[Portfolio, Entry]],
 ) -> list[RenderableType]:
     """Return a table of recipes, one per row, with their longest measurement."""
-    table = Table("recipe", "validation accuracy", "epochs", "flash", "arena", "MACs", box=box.SIMPLE)
+    table = Table(
+        "recipe", "validation accuracy", "epochs", "flash", "arena", "MACs", box=box.SIMPLE
+    )
     table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
